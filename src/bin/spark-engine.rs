@@ -1,0 +1,3 @@
+//! The system under test.
+
+fn main() {}

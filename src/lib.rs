@@ -1,0 +1,12 @@
+//! `sparkbench`: how fast does this source code run this frozen model on this machine, and how close is that to what
+//! the hardware allows?
+//!
+//! The modules form one total order; a module uses only modules below it in this list (`tests/architecture.rs`).
+
+pub mod config;
+pub mod gguf;
+pub mod model;
+pub mod quant;
+pub mod result;
+pub mod stats;
+pub mod units;

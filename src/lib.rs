@@ -4,10 +4,13 @@
 //! The modules form one total order; a module uses only modules below it in this list (`tests/architecture.rs`).
 
 pub mod build_info;
+pub mod cli;
 pub mod config;
 pub mod gguf;
 pub mod model;
 pub mod quant;
 pub mod result;
+pub mod run;
 pub mod stats;
+pub mod ui;
 pub mod units;

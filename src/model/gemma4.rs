@@ -106,7 +106,6 @@ impl Gemma4 {
         let sliding_head_dim = keys.dimension("attention.key_length_swa")?;
         keys.expect("attention.value_length_swa", sliding_head_dim)?;
         let kinds = read_layer_kinds(&keys, layers)?;
-        let kv_heads = keys.per_layer("attention.head_count_kv", layers)?;
         let experts = keys.dimension("expert_count")?;
 
         Ok(Gemma4 {
@@ -115,8 +114,8 @@ impl Gemma4 {
             context: keys.bounded("context_length", u32::MAX.into())?,
             dense_width: keys.dimension("feed_forward_length")?,
             query_heads: keys.dimension("attention.head_count")?,
-            sliding_kv_heads: heads_of(&keys, &kinds, &kv_heads, LayerKind::SlidingAttention)?,
-            full_kv_heads: heads_of(&keys, &kinds, &kv_heads, LayerKind::FullAttention)?,
+            sliding_kv_heads: keys.kv_heads(&kinds, LayerKind::SlidingAttention)?,
+            full_kv_heads: keys.kv_heads(&kinds, LayerKind::FullAttention)?,
             layers: kinds,
             sliding_head_dim,
             full_head_dim,
@@ -244,23 +243,4 @@ fn read_layer_kinds(keys: &HyperParameters, layers: usize) -> Result<Vec<LayerKi
         false => LayerKind::FullAttention,
     };
     Ok(sliding.iter().take(layers).map(kind).collect())
-}
-
-/// The one KV head count of all layers of a kind.
-fn heads_of(
-    keys: &HyperParameters,
-    kinds: &[LayerKind],
-    kv_heads: &[u64],
-    kind: LayerKind,
-) -> Result<u64, ModelError> {
-    let mut counts = kinds.iter().zip(kv_heads).filter(|(of, _)| **of == kind).map(|(_, count)| *count);
-    let first = counts.next().unwrap_or(1);
-    match counts.find(|count| *count != first) {
-        None => Ok(first),
-        Some(other) => Err(ModelError::Inconsistent {
-            key: keys.key("attention.head_count_kv"),
-            expected: format!("{first} in every layer of one kind"),
-            found: other.to_string(),
-        }),
-    }
 }

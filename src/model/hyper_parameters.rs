@@ -2,7 +2,7 @@
 
 use crate::gguf::{Metadata, TensorInfo, Value};
 
-use super::ModelError;
+use super::{LayerKind, ModelError};
 use super::architecture::layer_of;
 
 /// Largest width, head count or expert count taken: far above any model, and small enough that bytes fit 64 bits.
@@ -46,19 +46,25 @@ impl HyperParameters<'_> {
         Ok(predictors.map_or(blocks as usize, |first| first.min(blocks as usize)))
     }
 
-    /// One count per layer, from an array or from one number for all.
-    pub fn per_layer(&self, name: &str, layers: usize) -> Result<Vec<u64>, ModelError> {
-        let key = self.key(name);
+    /// KV heads of the layers of one kind: files state one number for all layers, or an array with one for each.
+    pub fn kv_heads(&self, layers: &[LayerKind], kind: LayerKind) -> Result<u64, ModelError> {
+        const NAME: &str = "attention.head_count_kv";
+        let key = self.key(NAME);
         if !matches!(self.metadata.get(&key), Some(Value::Array(_))) {
-            return Ok(vec![self.dimension(name)?; layers]);
+            return self.dimension(NAME);
         }
         let counts = self.metadata.integers(&key)?;
-        self.expect_layers(name, counts.len(), layers)?;
-        counts
-            .into_iter()
-            .take(layers)
-            .map(|count| within(key.clone(), u64::try_from(count).unwrap_or(0), MAX_DIMENSION))
-            .collect()
+        self.expect_layers(NAME, counts.len(), layers.len())?;
+        let mut of_kind = layers.iter().zip(counts).filter(|(of, _)| **of == kind).map(|(_, count)| count);
+        let first = of_kind.next().unwrap_or(1);
+        match of_kind.find(|count| *count != first) {
+            None => within(key, u64::try_from(first).unwrap_or(0), MAX_DIMENSION),
+            Some(other) => Err(ModelError::Inconsistent {
+                key,
+                expected: format!("{first} in every layer of one kind"),
+                found: other.to_string(),
+            }),
+        }
     }
 
     /// Refuses an array of fewer entries than layers.

@@ -103,13 +103,12 @@ impl Qwen35Moe {
             metadata,
             architecture: Self::NAME,
         };
-        let layers = keys.decode_layers(tensors)?;
+        let kinds = read_layer_kinds(&keys, keys.decode_layers(tensors)?)?;
         let head_dim = keys.dimension("attention.key_length")?;
         keys.expect("attention.value_length", head_dim)?;
         let state_size = keys.dimension("ssm.state_size")?;
         let value_heads = keys.dimension("ssm.time_step_rank")?;
         keys.expect("ssm.inner_size", state_size * value_heads)?;
-        let kv_heads = keys.per_layer("attention.head_count_kv", layers)?;
         let sections = keys.key("rope.dimension_sections");
         let rope_sections = <[i64; 4]>::try_from(metadata.integers(&sections)?)
             .map_err(|found| ModelError::Inconsistent {
@@ -121,13 +120,12 @@ impl Qwen35Moe {
         let experts = keys.dimension("expert_count")?;
 
         Ok(Qwen35Moe {
-            layers: read_layer_kinds(&keys, layers)?,
             embedding: keys.dimension("embedding_length")?,
             vocabulary: hyper_parameters::vocabulary(tensors)?,
             context: keys.bounded("context_length", u32::MAX.into())?,
             query_heads: keys.dimension("attention.head_count")?,
-            // An array has zeros or ones where a layer has no attention; one count holds for all that have.
-            kv_heads: kv_heads.into_iter().max().unwrap_or(1),
+            kv_heads: keys.kv_heads(&kinds, LayerKind::FullAttention)?,
+            layers: kinds,
             head_dim,
             rotary_dim: keys.dimension("rope.dimension_count")?,
             rope_base: metadata.f32(&keys.key("rope.freq_base"))?,

@@ -19,7 +19,8 @@ pub enum Side {
 /// A table under construction.
 pub struct Table {
     inner: comfy_table::Table,
-    columns: usize,
+    /// Titles of the groups; each stands in place of an empty row, so that its length moves no column.
+    titles: Vec<String>,
 }
 
 impl Table {
@@ -43,7 +44,7 @@ impl Table {
         }
         Self {
             inner,
-            columns: columns.len(),
+            titles: Vec::new(),
         }
     }
 
@@ -65,16 +66,21 @@ impl Table {
         );
     }
 
-    /// A row that names the rows below it.
+    /// A line that names the rows below it.
     pub fn group(&mut self, title: &str) {
-        let rest = (1..self.columns).map(|_| Cell::new(""));
-        self.inner
-            .add_row(std::iter::once(cell(title, Tone::Strong)).chain(rest));
+        self.inner.add_row([""]);
+        self.titles.push(Tone::Strong.paint(title));
     }
 
     /// The table's text; its last line is not ended.
     pub fn render(&self) -> String {
-        self.inner.trim_fmt()
+        let mut titles = self.titles.iter();
+        let text = self.inner.trim_fmt();
+        let lines = text.lines().map(|line| match line.is_empty() {
+            true => titles.next().map_or(line, String::as_str),
+            false => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! The modules form one total order; a module uses only modules below it in this list (`tests/architecture.rs`).
 
+pub mod build_info;
 pub mod config;
 pub mod gguf;
 pub mod model;

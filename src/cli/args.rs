@@ -4,20 +4,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::build_info::version_line;
+
 use super::exit::Exit;
 
 /// A reproducible benchmark suite for edge MoE inference at batch size 1.
 #[derive(Debug, Parser)]
 #[command(
     name = "sparkbench",
-    version,
+    version = version_line(),
     after_help = Exit::help(),
     disable_help_subcommand = true,
     max_term_width = 100
 )]
 pub struct Cli {
-    /// When to colour what is printed
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    /// When to colour what is printed: auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", hide_possible_values = true)]
     pub color: Color,
     /// What to do.
     #[command(subcommand)]
@@ -27,11 +29,11 @@ pub struct Cli {
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
-    /// Always
+    /// Always.
     Always,
-    /// Never
+    /// Never.
     Never,
 }
 
@@ -141,27 +143,43 @@ pub enum WeightsCommand {
 /// `weights synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// The model: a built-in name or a file
+    /// The model's built-in name
     #[arg(value_name = "MODEL")]
     pub model: String,
     /// The file to write; an existing file is not overwritten
     #[arg(value_name = "OUT")]
     pub out: PathBuf,
-    /// All layers at full width, or a few small ones
-    #[arg(long, value_enum, default_value_t = SynthScale::Full)]
+    /// All layers at full width, about 20 GB (full), or a few small ones, some megabytes (tiny)
+    #[arg(long, value_enum, default_value_t = SynthScale::Full, value_name = "SCALE", hide_possible_values = true)]
     pub scale: SynthScale,
+    /// Which published file's types the tensors have [default: the file that the model's configuration pins]
+    #[arg(long, value_name = "NAME")]
+    pub mix: Option<String>,
     /// Seed of the values
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Print length and SHA-256 as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Size of a synthetic file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SynthScale {
-    /// A few small layers of the same kinds, some megabytes
+    /// A few small layers of the same kinds.
     Tiny,
-    /// The model's shapes, about 20 GB
+    /// The model's shapes.
     Full,
+}
+
+impl SynthScale {
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// A command whose only choice is the form of its output.

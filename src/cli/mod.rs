@@ -1,4 +1,11 @@
 //! The commands: each resolves its arguments, calls the library, and hands what came back to `ui`.
 
 pub mod args;
+mod completions;
+pub mod dispatch;
+pub mod error;
 pub mod exit;
+mod interrupt;
+mod targets;
+mod usage;
+mod weights;

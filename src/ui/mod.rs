@@ -7,6 +7,7 @@ pub mod progress;
 pub mod session;
 pub mod style;
 pub mod table;
+pub mod targets;
 pub mod terminal;
 
 #[cfg(test)]

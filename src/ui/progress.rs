@@ -1,4 +1,5 @@
-//! One line on stderr about the case that runs. It is drawn between cases only: nothing ticks while something is timed.
+//! One line on stderr about what is going on. For a session it is drawn between cases only: nothing ticks while
+//! something is timed.
 
 use std::io::{IsTerminal, stderr};
 
@@ -6,11 +7,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::result::{CaseRecord, CaseStatus, PlanRecord};
 use crate::run::Observer;
+use crate::units::Bytes;
 
 use super::number::duration_ns;
 use super::terminal;
 
-/// A session's progress on a terminal; silent where stderr is none, in CI, or when told so.
+/// A session's progress; silent where stderr is no terminal, in CI, or when told so.
 pub struct Progress {
     bar: ProgressBar,
 }
@@ -18,20 +20,9 @@ pub struct Progress {
 impl Progress {
     /// Progress on stderr, unless `quiet`.
     pub fn new(quiet: bool) -> Self {
-        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-        let target = match quiet || ci || !stderr().is_terminal() {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr(),
-        };
-        Self::on(target)
-    }
-
-    fn on(target: ProgressDrawTarget) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template("{prefix} {msg}") {
-            bar.set_style(style);
+        Self {
+            bar: bar(quiet, "{prefix} {msg}"),
         }
-        Self { bar }
     }
 
     /// Removes the line.
@@ -64,5 +55,45 @@ impl Observer for Progress {
             self.bar
                 .suspend(|| terminal::warning(&format!("{} failed: {reason}", case.id)));
         }
+    }
+}
+
+/// The progress of a file that is written.
+pub struct ByteProgress {
+    bar: ProgressBar,
+    bytes: u64,
+}
+
+impl ByteProgress {
+    /// Progress towards `bytes`, on stderr.
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            bar: bar(false, "{msg}"),
+            bytes,
+        }
+    }
+
+    /// So many bytes are written.
+    pub fn reached(&self, bytes: u64) {
+        self.bar
+            .set_message(format!("{} of {}", Bytes(bytes), Bytes(self.bytes)));
+    }
+
+    /// Removes the line.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn bar(quiet: bool, template: &str) -> ProgressBar {
+    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let target = match quiet || ci || !stderr().is_terminal() {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }

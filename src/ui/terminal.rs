@@ -25,29 +25,54 @@ pub fn set_colour(colour: Colour) {
     .write_global();
 }
 
-/// Writes a text and ends its last line.
+/// Writes a text to stdout and ends its last line. A reader who has seen enough (`| head`) is no error.
 ///
 /// # Errors
 ///
-/// Those of stdout; `BrokenPipe` when the reader has seen enough.
+/// Those of stdout, but `BrokenPipe`.
 pub fn print(text: &str) -> io::Result<()> {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
     let mut stdout = anstream::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
-        stdout.write_all(b"\n")?;
-    }
-    stdout.flush()
+    unless_closed(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.write_all(end.as_bytes()))
+            .and_then(|()| stdout.flush()),
+    )
 }
 
-/// Writes bytes as they are: a result's text is covered by its digest.
+/// Writes bytes to stdout as they are: a result's text is covered by its digest.
 ///
 /// # Errors
 ///
 /// As [`print`].
 pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
+    unless_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes a text to stderr as it is.
+pub fn explain(text: &str) {
+    let _ = write!(anstream::stderr().lock(), "{text}");
+}
+
+/// A panic: its message and place, and what to do with them.
+pub fn bug(found: &str) {
+    error(
+        &format!("this is a bug: {found}"),
+        Some("please report it with the command line and the output of `sparkbench doctor`"),
+    );
+    let backtrace = std::backtrace::Backtrace::capture();
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        explain(&format!("{backtrace}"));
+    }
 }
 
 /// `error: <message>`, then `hint: <hint>`.

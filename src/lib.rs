@@ -5,6 +5,7 @@
 
 pub mod build_info;
 pub mod config;
+pub mod device;
 pub mod gguf;
 pub mod model;
 pub mod quant;

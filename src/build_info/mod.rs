@@ -1,10 +1,15 @@
-//! Placeholder until the build path lands.
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-/// Placeholder of the image manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ImageManifest {
-    /// Family.
-    pub family: String,
-}
+//! What this binary was made from; knows nothing of devices.
+
+mod code_digest;
+mod digest;
+mod embedded;
+mod error;
+mod manifest;
+mod record;
+
+pub use code_digest::{NotAnImage, code_digests};
+pub use digest::{hex, is_hex, sha256_hex};
+pub use embedded::{EmbeddedImage, build, images, provenance, version_line};
+pub use error::BuildInfoError;
+pub use manifest::{ImageManifest, KernelResources, NvccVersion};
+pub use record::{Build, Provenance, ProvenanceSource, RustBuild};

@@ -11,4 +11,5 @@ pub mod model;
 pub mod quant;
 pub mod result;
 pub mod stats;
+pub mod telemetry;
 pub mod units;

@@ -1,3 +1,7 @@
-//! The devices that run kernels: CUDA GPUs and the host's processor. Knows nothing of models or of timing rules.
+//! What runs the work: CUDA GPUs, the processor here, the inputs they share, and the driver's libraries. Knows nothing of
+//! benchmarks or clocks.
 
+pub mod cpu;
 pub mod cuda;
+pub mod generator;
+pub mod library;

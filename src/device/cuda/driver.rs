@@ -1,30 +1,17 @@
 //! Finding the driver: libcuda by absolute path first, checked before any binding that would panic is touched.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::{path::Path, sync::OnceLock};
 
 use cudarc::driver::sys;
 
 use super::error::{CudaError, check};
+use crate::{
+    device::library,
+    result::{Reading, SharedLibrary},
+};
 
 /// CUDA version of the bindings, as `cuDriverGetVersion` counts it: sm_110, sm_120 and sm_121 need a driver of 13.0.
 const NEEDED: i32 = 13_000;
-
-/// Where distributions put the driver's libraries, most specific first: NixOS, WSL 2, Debian, Fedora, Tegra, containers.
-pub const LIBRARY_DIRECTORIES: &[&str] = &[
-    "/run/opengl-driver/lib",
-    "/usr/lib/wsl/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu/nvidia",
-    "/usr/lib/aarch64-linux-gnu/tegra",
-    "/usr/lib64",
-    "/usr/lib",
-    "/usr/local/nvidia/lib64",
-    "/usr/local/nvidia/lib",
-];
 
 /// Every driver function that this module calls; the bindings panic at the first call of one that is missing.
 const SYMBOLS: &[&str] = &[
@@ -80,7 +67,7 @@ const SYMBOLS: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Driver {
     /// libcuda as mapped into this process.
-    pub path: PathBuf,
+    pub library: Reading<SharedLibrary>,
     /// CUDA version that it supports, e.g. `13.0`.
     pub cuda_version: String,
     /// Devices that it shows.
@@ -108,28 +95,17 @@ fn open(name: &Path) -> Option<libloading::Library> {
 }
 
 fn load() -> Result<Driver, CudaError> {
-    let by_path = LIBRARY_DIRECTORIES
-        .iter()
-        .map(|directory| Path::new(directory).join("libcuda.so.1"))
-        .filter(|path| path.exists());
-    // LD_LIBRARY_PATH is the user's explicit word and goes first.
-    let names = std::env::var_os("LD_LIBRARY_PATH")
-        .is_some_and(|value| !value.is_empty())
-        .then(|| PathBuf::from("libcuda.so.1"))
-        .into_iter()
-        .chain(by_path)
-        .chain([PathBuf::from("libcuda.so.1")]);
     let mut library = None;
-    for name in names {
+    for name in library::candidates("libcuda.so.1") {
         library = open(&name);
         if library.is_some() {
             break;
         }
     }
     let library = library.ok_or(CudaError::NoDriver)?;
-    let path = mapped_path("libcuda.so").unwrap_or_else(|| PathBuf::from("libcuda.so.1"));
+    let library_file = library::loaded("libcuda.so");
     let bad = |why: String| CudaError::BadDriver {
-        path: path.display().to_string(),
+        path: library_file.value().map_or("libcuda.so.1", |file| &file.path).into(),
         why,
     };
     for symbol in SYMBOLS {
@@ -160,7 +136,7 @@ fn load() -> Result<Driver, CudaError> {
         }
         sys::CUresult::CUDA_ERROR_NO_DEVICE => {
             return Ok(Driver {
-                path,
+                library: library_file,
                 cuda_version: version(number),
                 devices: 0,
             });
@@ -179,20 +155,8 @@ fn load() -> Result<Driver, CudaError> {
         sys::cuDeviceGetCount(&mut devices)
     })?;
     Ok(Driver {
-        path,
+        library: library_file,
         cuda_version: version(number),
         devices: devices.unsigned_abs(),
     })
-}
-
-/// Path of the first mapping of this process whose file name begins with `prefix`.
-fn mapped_path(prefix: &str) -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines()
-        .filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])))
-        .find(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
-        })
-        .map(Path::to_path_buf)
 }

@@ -63,19 +63,19 @@ impl CpuDevice {
         self.pool.install(|| Chain::new(bytes, stride_bytes, seed))
     }
 
-    /// Reads the whole buffer: the XOR of its words.
+    /// Reads the whole buffer: the sum modulo 2^64 of its words.
     pub fn read(&self, buffer: &Buffer) -> u64 {
         self.pool.install(|| {
             buffer
                 .words()
                 .par_chunks(TASK_WORDS)
-                .map(xor)
-                .reduce(|| 0, |a, b| a ^ b)
+                .map(sum)
+                .reduce(|| 0, u64::wrapping_add)
         })
     }
 
-    /// Writes the whole buffer: word `i` becomes `pattern ^ i`.
-    pub fn write(&self, buffer: &mut Buffer, pattern: u64) {
+    /// Writes the whole buffer: word `i` becomes [`written`](generator::written)`(salt, i)`.
+    pub fn write(&self, buffer: &mut Buffer, salt: u64) {
         self.pool.install(|| {
             buffer
                 .words_mut()
@@ -84,7 +84,7 @@ impl CpuDevice {
                 .for_each(|(task, words)| {
                     let first = (task * TASK_WORDS) as u64;
                     for (index, word) in (first..).zip(words) {
-                        *word = pattern ^ index;
+                        *word = generator::written(salt, index);
                     }
                 });
         });
@@ -111,7 +111,7 @@ impl CpuDevice {
         Ok(())
     }
 
-    /// Reads the parts of `buffer` that `gather` names: the XOR of their words.
+    /// Reads the parts of `buffer` that `gather` names: the sum modulo 2^64 of their words.
     ///
     /// # Errors
     ///
@@ -124,13 +124,16 @@ impl CpuDevice {
             });
         }
         let words = buffer.words();
-        let part = |range: &std::ops::Range<usize>| xor(words.get(range.clone()).unwrap_or(&[]));
+        let part = |range: &std::ops::Range<usize>| sum(words.get(range.clone()).unwrap_or(&[]));
         Ok(self.pool.install(|| {
             gather
                 .tasks()
                 .par_iter()
-                .map(|task| task.iter().fold(0, |sum, range| sum ^ part(range)))
-                .reduce(|| 0, |a, b| a ^ b)
+                .map(|task| {
+                    task.iter()
+                        .fold(0, |total: u64, range| total.wrapping_add(part(range)))
+                })
+                .reduce(|| 0, u64::wrapping_add)
         }))
     }
 
@@ -152,16 +155,19 @@ impl CpuDevice {
     }
 }
 
-/// XOR of `words`.
-fn xor(words: &[u64]) -> u64 {
+/// Sum of `words` modulo 2^64.
+fn sum(words: &[u64]) -> u64 {
     let (blocks, rest) = words.as_chunks::<LANES>();
     let mut lanes = [0; LANES];
     for block in blocks {
         for (lane, word) in lanes.iter_mut().zip(block) {
-            *lane ^= word;
+            *lane = lane.wrapping_add(*word);
         }
     }
-    lanes.iter().chain(rest).fold(0, |sum, word| sum ^ word)
+    lanes
+        .iter()
+        .chain(rest)
+        .fold(0, |total: u64, word| total.wrapping_add(*word))
 }
 
 #[cfg(test)]
@@ -180,11 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn a_read_returns_the_xor_that_the_generator_foretells() {
+    fn a_read_returns_the_sum_that_the_generator_foretells() {
         for device in devices() {
             for bytes in [8, 64, 1000, BYTES] {
                 let buffer = device.generate(bytes, SEED).unwrap();
-                assert_eq!(device.read(&buffer), generator::xor(SEED, 0..bytes / 8));
+                assert_eq!(device.read(&buffer), generator::sum(SEED, 0..bytes / 8));
             }
         }
     }
@@ -197,20 +203,20 @@ mod tests {
         let last = buffer.words().len() - 1;
         for at in [0, 17, TASK_WORDS - 1, TASK_WORDS, last] {
             buffer.words_mut()[at] ^= 1 << 40;
-            assert_eq!(device.read(&buffer), right ^ (1 << 40));
+            assert_eq!(device.read(&buffer).abs_diff(right), 1 << 40);
             buffer.words_mut()[at] ^= 1 << 40;
         }
     }
 
     #[test]
-    fn a_write_leaves_pattern_xor_index_in_every_word() {
+    fn a_write_leaves_the_pattern_in_every_word() {
         for device in devices() {
             let mut buffer = device.generate(BYTES, SEED).unwrap();
             device.write(&mut buffer, 0xABCD << 32);
             assert!(
                 (0..)
                     .zip(buffer.words())
-                    .all(|(index, word)| *word == (0xABCD << 32) ^ index)
+                    .all(|(index, word)| *word == generator::written(0xABCD << 32, index))
             );
         }
     }
@@ -228,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gather_returns_the_xor_of_its_spans() {
+    fn a_gather_returns_the_sum_of_its_spans() {
         for device in devices() {
             let buffer = device.generate(BYTES, SEED).unwrap();
             // Rows of 512 bytes, one every 2048, as one head of a KV cache that is stored token by token.
@@ -239,16 +245,16 @@ mod tests {
                 })
                 .collect();
             let expected = (0..BYTES / 2048)
-                .map(|token| generator::xor(SEED, token * 256 + 64..token * 256 + 128))
-                .fold(0, |sum, row| sum ^ row);
+                .map(|token| generator::sum(SEED, token * 256 + 64..token * 256 + 128))
+                .fold(0, u64::wrapping_add);
             let rows = Gather::new(rows).unwrap();
             assert_eq!(device.gather(&buffer, &rows).unwrap(), expected);
 
             let experts = Gather::experts(&[7, 0, 3], 65_536).unwrap();
             let expected = [7, 0, 3]
-                .map(|id| generator::xor(SEED, id * 8192..(id + 1) * 8192))
+                .map(|id| generator::sum(SEED, id * 8192..(id + 1) * 8192))
                 .iter()
-                .fold(0, |sum, expert| sum ^ expert);
+                .fold(0, u64::wrapping_add);
             assert_eq!(device.gather(&buffer, &experts).unwrap(), expected);
         }
     }

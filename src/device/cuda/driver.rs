@@ -64,7 +64,7 @@ const SYMBOLS: &[&str] = &[
 ];
 
 /// A driver that is loaded, initialised and new enough.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Driver {
     /// libcuda as mapped into this process.
     pub library: Reading<SharedLibrary>,
@@ -105,7 +105,10 @@ fn load() -> Result<Driver, CudaError> {
     let library = library.ok_or(CudaError::NoDriver)?;
     let library_file = library::loaded("libcuda.so");
     let bad = |why: String| CudaError::BadDriver {
-        path: library_file.value().map_or("libcuda.so.1", |file| &file.path).into(),
+        path: library_file
+            .value()
+            .map_or("libcuda.so.1", |file| &file.path)
+            .into(),
         why,
     };
     for symbol in SYMBOLS {

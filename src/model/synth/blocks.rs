@@ -28,7 +28,9 @@ impl Words {
     }
 
     fn at(self, position: u64) -> u64 {
-        let mut word = self.key.wrapping_add(position.wrapping_add(1).wrapping_mul(Self::STEP));
+        let mut word = self
+            .key
+            .wrapping_add(position.wrapping_add(1).wrapping_mul(Self::STEP));
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         word ^ (word >> 31)
@@ -57,7 +59,12 @@ const LAYOUTS: &[Layout] = &[
     layout(Q5_1, 9.23, 0, Some((2, -15.5))),
 ];
 
-const fn layout(ty: TensorType, spread: f64, scale_at: usize, offset: Option<(usize, f64)>) -> Layout {
+const fn layout(
+    ty: TensorType,
+    spread: f64,
+    scale_at: usize,
+    offset: Option<(usize, f64)>,
+) -> Layout {
     Layout {
         ty,
         spread,
@@ -87,7 +94,13 @@ enum Kind {
 
 impl Generator {
     /// The generator of a tensor, or `None` for a type or distribution that it does not make.
-    pub fn new(seed: u64, tensor: u64, ty: TensorType, distribution: Distribution, elements: u64) -> Option<Self> {
+    pub fn new(
+        seed: u64,
+        tensor: u64,
+        ty: TensorType,
+        distribution: Distribution,
+        elements: u64,
+    ) -> Option<Self> {
         let words = Words::new(seed, tensor);
         if ty == F32 {
             let kind = Kind::Float(distribution, elements);
@@ -101,7 +114,11 @@ impl Generator {
         let fields = [Some((layout.scale_at, 1.0)), layout.offset];
         let kind = Kind::Quantised {
             block_bytes: ty.block_bytes() as usize,
-            fields: fields.into_iter().flatten().map(|(at, ratio)| (at, scales(scale * ratio))).collect(),
+            fields: fields
+                .into_iter()
+                .flatten()
+                .map(|(at, ratio)| (at, scales(scale * ratio)))
+                .collect(),
         };
         Some(Generator { words, kind })
     }
@@ -115,7 +132,10 @@ impl Generator {
                     value.copy_from_slice(&drawn.to_le_bytes());
                 }
             }
-            Kind::Quantised { block_bytes, fields } => {
+            Kind::Quantised {
+                block_bytes,
+                fields,
+            } => {
                 // One word chooses the scale, the others are the codes; the last may be cut short.
                 let words_per_block = 1 + block_bytes.div_ceil(8) as u64;
                 for (index, block) in (first..).zip(out.chunks_exact_mut(*block_bytes)) {

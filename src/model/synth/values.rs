@@ -49,9 +49,10 @@ pub(super) fn distribution(architecture: &Architecture, name: &str, row: u64) ->
 fn qwen35moe(name: &str, row: u64) -> Distribution {
     match name {
         "token_embd.weight" => zero_mean(0.25),
-        "attn_output.weight" | "ssm_out.weight" | "ffn_down_exps.weight" | "ffn_down_shexp.weight" => {
-            zero_mean(BRANCH * per_root(row))
-        }
+        "attn_output.weight"
+        | "ssm_out.weight"
+        | "ffn_down_exps.weight"
+        | "ffn_down_shexp.weight" => zero_mean(BRANCH * per_root(row)),
         "ffn_gate_inp.weight" | "ffn_gate_inp_shexp.weight" => zero_mean(2.0 * per_root(row)),
         "ssm_conv1d.weight" => zero_mean(0.5),
         "ssm_dt.bias" => Uniform {

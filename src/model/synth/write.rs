@@ -52,7 +52,10 @@ fn write_pieces(
     let (mut done, mut next) = (Batch::default(), Batch::default());
     loop {
         let batch: Vec<Piece> = pieces.by_ref().take(batch_len).collect();
-        let (written, hashed) = rayon::join(|| next.write(&batch, partial), || done.hash(&mut hasher, progress));
+        let (written, hashed) = rayon::join(
+            || next.write(&batch, partial),
+            || done.hash(&mut hasher, progress),
+        );
         written?;
         if hashed.is_break() {
             return Err(SynthError::Interrupted {
@@ -60,7 +63,11 @@ fn write_pieces(
             });
         }
         if batch.is_empty() {
-            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hasher
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect());
         }
         std::mem::swap(&mut done, &mut next);
     }
@@ -79,16 +86,32 @@ struct Batch {
 impl Batch {
     fn write(&mut self, pieces: &[Piece], partial: &Partial) -> Result<(), SynthError> {
         self.len = pieces.len();
-        self.end = pieces.last().map_or(self.end, |last| last.offset + last.bytes);
-        self.buffers.resize_with(self.buffers.len().max(self.len), Vec::new);
-        self.buffers.par_iter_mut().zip(pieces).try_for_each(|(buffer, piece)| {
-            piece.make(buffer);
-            partial.file.write_all_at(buffer, piece.offset).map_err(|source| partial.failed(source))
-        })
+        self.end = pieces
+            .last()
+            .map_or(self.end, |last| last.offset + last.bytes);
+        self.buffers
+            .resize_with(self.buffers.len().max(self.len), Vec::new);
+        self.buffers
+            .par_iter_mut()
+            .zip(pieces)
+            .try_for_each(|(buffer, piece)| {
+                piece.make(buffer);
+                partial
+                    .file
+                    .write_all_at(buffer, piece.offset)
+                    .map_err(|source| partial.failed(source))
+            })
     }
 
-    fn hash(&self, hasher: &mut Sha256, progress: impl Fn(u64) -> ControlFlow<()>) -> ControlFlow<()> {
-        self.buffers.iter().take(self.len).for_each(|buffer| hasher.update(buffer));
+    fn hash(
+        &self,
+        hasher: &mut Sha256,
+        progress: impl Fn(u64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.buffers
+            .iter()
+            .take(self.len)
+            .for_each(|buffer| hasher.update(buffer));
         progress(self.end)
     }
 }
@@ -112,12 +135,14 @@ impl Partial {
         let mut name = wanted.file_name().ok_or_else(exists)?.to_owned();
         name.push(format!(".partial-{}", std::process::id()));
         let temporary = wanted.with_file_name(name);
-        let file = File::options().write(true).create_new(true).open(&temporary).map_err(|source| {
-            SynthError::Write {
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .map_err(|source| SynthError::Write {
                 path: wanted.to_owned(),
                 source,
-            }
-        })?;
+            })?;
         let partial = Partial {
             file,
             wanted: wanted.to_owned(),
@@ -133,7 +158,9 @@ impl Partial {
         use rustix::fs::{FallocateFlags, fallocate};
         match fallocate(&self.file, FallocateFlags::empty(), 0, self.bytes) {
             // Some file systems cannot reserve; there the writes themselves find out.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.file.set_len(self.bytes),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                self.file.set_len(self.bytes)
+            }
             reserved => reserved.map_err(io::Error::from),
         }
     }
@@ -141,12 +168,12 @@ impl Partial {
     fn failed(&self, source: io::Error) -> SynthError {
         let path = self.wanted.clone();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                SynthError::Full {
-                    path,
-                    bytes: self.bytes,
-                }
-            }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => SynthError::Full {
+                path,
+                bytes: self.bytes,
+            },
             _ => SynthError::Write { path, source },
         }
     }
@@ -162,9 +189,11 @@ impl Partial {
                 self.temporary = None;
                 Ok(())
             }
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => Err(SynthError::Exists {
-                path: self.wanted.clone(),
-            }),
+            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {
+                Err(SynthError::Exists {
+                    path: self.wanted.clone(),
+                })
+            }
             Err(source) => Err(self.failed(source)),
         }
     }

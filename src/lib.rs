@@ -6,6 +6,7 @@
 pub mod build_info;
 pub mod cli;
 pub mod config;
+pub mod device;
 pub mod gguf;
 pub mod model;
 pub mod quant;
@@ -13,4 +14,5 @@ pub mod result;
 pub mod run;
 pub mod stats;
 pub mod ui;
+pub mod telemetry;
 pub mod units;

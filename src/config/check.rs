@@ -106,14 +106,12 @@ pub(super) fn value_or_reason(
     match (has_value, reason) {
         (true, Some(_)) => Err(Failure::new(
             &reason_path,
-            format!("a reason for null, but `{key}` is given"),
+            format!("a reason for null beside a value of `{key}`"),
         )
         .hint(format!("remove `{key}_reason`, or set `{key}: null`"))),
-        (false, None) => Err(
-            Failure::new(path, format!("`{key}` is null without a reason")).hint(format!(
-                "give the figure, or say in `{key}_reason` why it is unknown"
-            )),
-        ),
+        (false, None) => Err(Failure::new(path, "null without a reason").hint(format!(
+            "give the figure, or say in `{key}_reason` why it is unknown"
+        ))),
         (false, Some(reason)) => text(&reason_path, reason),
         (true, None) => Ok(()),
     }

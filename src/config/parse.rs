@@ -7,6 +7,9 @@ use super::error::ConfigError;
 use super::locate::{Place, locate, locate_second};
 use super::suggest::{nearest, unit_of};
 
+/// No configuration nests brackets; the YAML reader takes quadratic time in their depth.
+const DEPTH_LIMIT: usize = 32;
+
 /// A text and the path that messages name.
 pub(super) struct Document<'a> {
     pub path: &'a str,
@@ -26,6 +29,10 @@ impl Document<'_> {
             let message = format!("expected a {} file, found no keys", self.role);
             return Err(self.at(Place { line: 1, column: 1 }, message, None));
         }
+        if let Some(place) = too_deep(self.text) {
+            let message = format!("brackets nested deeper than {DEPTH_LIMIT}");
+            return Err(self.at(place, message, None));
+        }
         serde_yaml::from_str(self.text).map_err(|error| self.explain(&error))
     }
 
@@ -36,11 +43,9 @@ impl Document<'_> {
 
     /// A rule that the parsed value breaks, at the key that breaks it.
     pub fn fail(&self, failure: Failure) -> ConfigError {
-        self.at(
-            locate(self.text, &failure.path),
-            failure.message,
-            failure.hint,
-        )
+        let place = locate(self.text, &failure.path);
+        let message = format!("{}{}", key_of(&failure.path), failure.message);
+        self.at(place, message, failure.hint)
     }
 
     fn at(&self, place: Place, message: String, hint: Option<String>) -> ConfigError {
@@ -95,6 +100,14 @@ impl Document<'_> {
         if let Some(rest) = complaint.strip_prefix("invalid type: ") {
             return self.wrong_type(path, rest, place);
         }
+        if let Some(rest) = complaint.strip_prefix("invalid length ") {
+            let found = rest.split(',').next().unwrap_or(rest);
+            let message = format!(
+                "{}expected a list of 2 numbers, found {found}",
+                key_of(path)
+            );
+            return self.at(place, message, None);
+        }
         if let Some(rest) = complaint.strip_prefix("unknown variant ") {
             let known = rest
                 .split_once(", expected ")
@@ -109,10 +122,49 @@ impl Document<'_> {
                 .map(|near| format!("did you mean `{near}`?"));
             return self.at(place, message, hint);
         }
-        let hint = complaint
-            .contains("repetition limit")
-            .then(|| "write the file without anchors and aliases".to_owned());
-        self.at(place, format!("{}{complaint}", key_of(path)), hint)
+        self.syntax(path, complaint, place)
+    }
+
+    /// What the YAML reader itself refuses, before any key is looked at.
+    fn syntax(&self, path: &str, complaint: &str, place: Place) -> ConfigError {
+        if complaint.contains("more than one document") {
+            let second = self
+                .text
+                .lines()
+                .skip(1)
+                .position(|line| line.starts_with("---"));
+            let place = Place {
+                line: second.map_or(1, |n| n + 2),
+                column: 1,
+            };
+            let message = "expected one document, found a second".to_owned();
+            return self.at(
+                place,
+                message,
+                Some("keep each configuration in a file".to_owned()),
+            );
+        }
+        if let Some((complaint, position)) = complaint.split_once(" at position ") {
+            let before = position
+                .parse()
+                .ok()
+                .and_then(|n: usize| self.text.get(..n));
+            let place = before.map_or(place, |before| Place {
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+            });
+            return self.at(place, complaint.to_owned(), None);
+        }
+        let hint = match complaint {
+            said if said.contains("tab character") => Some("indent with spaces"),
+            said if said.contains("unknown anchor") => Some("quote a text that begins with `*`"),
+            _ => None,
+        };
+        self.at(
+            place,
+            format!("{}{complaint}", key_of(path)),
+            hint.map(str::to_owned),
+        )
     }
 
     fn unknown_key(&self, path: &str, rest: &str, given: Place) -> ConfigError {
@@ -130,7 +182,10 @@ impl Document<'_> {
                 Some(unit) => format!("did you mean `{near}`? it is in {unit}"),
                 None => format!("did you mean `{near}`?"),
             },
-            None => format!("the keys here are {}", known.join(", ")),
+            None => {
+                let main = known.into_iter().filter(|key| !key.ends_with("_reason"));
+                format!("the keys here are {}", main.collect::<Vec<_>>().join(", "))
+            }
         };
         self.at(place, format!("unknown key `{found}`"), Some(hint))
     }
@@ -145,6 +200,7 @@ impl Document<'_> {
             "a YAML tag starting with '!'" => "one word",
             "a boolean" => "true or false",
             "a sequence" => "a list",
+            "a tuple of size 2" => "a list of 2 numbers",
             other if other.starts_with("struct ") => "a set of keys",
             other => other,
         };
@@ -172,6 +228,27 @@ impl Document<'_> {
             hint,
         )
     }
+}
+
+/// Where brackets are nested deeper than the limit, comments and quotes not looked at.
+fn too_deep(text: &str) -> Option<Place> {
+    let mut depth = 0_usize;
+    for (i, line) in text.lines().enumerate() {
+        for (j, c) in line.chars().enumerate() {
+            match c {
+                '[' | '{' => depth += 1,
+                ']' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > DEPTH_LIMIT {
+                return Some(Place {
+                    line: i + 1,
+                    column: j + 1,
+                });
+            }
+        }
+    }
+    None
 }
 
 /// Splits `weights[0].bytes: complaint`; the path is empty for the document itself.

@@ -1,19 +1,26 @@
 //! The word that somebody probably meant.
 
-/// The nearest known word, if it is near enough to be a slip of the keyboard or another unit of the same quantity.
+/// The known word that was probably meant: the same quantity in another unit, a slip of the keyboard, or the one word
+/// that begins like it.
 pub(super) fn nearest<'a, S: AsRef<str>>(word: &str, known: &'a [S]) -> Option<&'a str> {
-    let near = known
-        .iter()
-        .map(|k| (distance(word, k.as_ref()), k.as_ref()))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, k)| distance * 3 <= k.chars().count().max(word.chars().count()))
-        .map(|(_, k)| k);
-    near.or_else(|| {
-        known
-            .iter()
-            .map(AsRef::as_ref)
-            .find(|k| !stem(word).is_empty() && stem(k) == stem(word))
-    })
+    let known = || known.iter().map(AsRef::as_ref);
+    let length = |a: &str, b: &str| a.chars().count().max(b.chars().count());
+    let other_unit = known().find(|k| stem(word) != word && stem(word) == stem(k));
+    let slip = || {
+        known()
+            .map(|k| (distance(word, k), k))
+            .min_by_key(|(distance, _)| *distance)
+            .filter(|(distance, k)| distance * 3 <= length(word, k))
+            .map(|(_, k)| k)
+    };
+    let beginning = || {
+        let mut longer = known().filter(|k| {
+            k.strip_prefix(word)
+                .is_some_and(|rest| rest.starts_with('_'))
+        });
+        longer.next().filter(|_| longer.next().is_none())
+    };
+    other_unit.or_else(slip).or_else(beginning)
 }
 
 /// Endings that say in what a number is counted.
@@ -86,6 +93,12 @@ mod tests {
         assert_eq!(nearest("memory_gib", &KEYS), Some("memory_bytes"));
         assert_eq!(nearest("l2_mb", &KEYS), Some("l2_bytes"));
         assert_eq!(nearest("bandwidth_gb", &KEYS), Some("bandwidth_gbps"));
+    }
+
+    #[test]
+    fn a_beginning_finds_the_one_key_that_continues_it() {
+        assert_eq!(nearest("bandwidth", &KEYS), Some("bandwidth_gbps"));
+        assert_eq!(nearest("memory", &KEYS), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod load;
 mod locate;
 mod machine;
 mod model;
+mod model_rules;
 mod parse;
 mod source;
 mod suggest;

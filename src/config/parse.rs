@@ -53,7 +53,7 @@ impl Document<'_> {
             path: self.path.to_owned(),
             line: place.line,
             column: place.column,
-            message,
+            message: one_line(&message),
             hint,
         }
     }
@@ -228,6 +228,23 @@ impl Document<'_> {
             hint,
         )
     }
+}
+
+/// What a file says, fit for a terminal: control characters escaped, and not longer than a reader wants.
+pub(super) fn one_line(message: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut line: String = message
+        .chars()
+        .take(LONGEST)
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect();
+    if message.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 /// Where brackets are nested deeper than the limit, comments and quotes not looked at.

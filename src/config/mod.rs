@@ -2,6 +2,7 @@
 
 mod builtin;
 mod check;
+mod complaint;
 mod error;
 pub mod load;
 mod locate;

@@ -13,6 +13,6 @@ pub mod quant;
 pub mod result;
 pub mod run;
 pub mod stats;
-pub mod ui;
 pub mod telemetry;
+pub mod ui;
 pub mod units;

@@ -158,7 +158,7 @@ impl CpuDevice {
 /// Sum of `words` modulo 2^64.
 fn sum(words: &[u64]) -> u64 {
     let (blocks, rest) = words.as_chunks::<LANES>();
-    let mut lanes = [0; LANES];
+    let mut lanes = [0u64; LANES];
     for block in blocks {
         for (lane, word) in lanes.iter_mut().zip(block) {
             *lane = lane.wrapping_add(*word);

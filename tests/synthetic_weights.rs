@@ -8,14 +8,8 @@ use sparkbench::model::synth::{self, SynthReport};
 use sparkbench::model::{Mix, Model, Scale};
 
 /// Model, bytes and SHA-256 of the file with the pinned mix and seed 1.
-const TINY: [(Model, u64, &str); 2] = [
-    (Model::Qwen35, 0, ""),
-    (Model::Gemma4, 0, ""),
-];
-const FULL: [(Model, u64, &str); 2] = [
-    (Model::Qwen35, 0, ""),
-    (Model::Gemma4, 0, ""),
-];
+const TINY: [(Model, u64, &str); 2] = [(Model::Qwen35, 0, ""), (Model::Gemma4, 0, "")];
+const FULL: [(Model, u64, &str); 2] = [(Model::Qwen35, 0, ""), (Model::Gemma4, 0, "")];
 
 fn write(model: Model, scale: Scale, path: &Path) -> SynthReport {
     let plan = synth::plan(model, scale, Mix::pinned(model), 1).unwrap();
@@ -29,7 +23,8 @@ fn tiny_digests_are_pinned() {
     for (model, bytes, sha256) in TINY {
         let dir = kept.as_deref().unwrap_or(scratch.path());
         let report = write(model, Scale::Tiny, &dir.join(format!("{model}.tiny.gguf")));
-        println!("{model} {report:?}"); let _ = (bytes, sha256);
+        println!("{model} {report:?}");
+        let _ = (bytes, sha256);
     }
 }
 
@@ -45,7 +40,12 @@ fn full_size_digests_are_pinned() {
         let start = Instant::now();
         let report = write(model, Scale::Full, &path);
         std::fs::remove_file(&path).unwrap();
-        println!("{model}: {} bytes, {}, {:.1} s", report.bytes, report.sha256, start.elapsed().as_secs_f64());
+        println!(
+            "{model}: {} bytes, {}, {:.1} s",
+            report.bytes,
+            report.sha256,
+            start.elapsed().as_secs_f64()
+        );
         if (report.bytes, report.sha256.as_str()) != (bytes, sha256) {
             wrong.push(model.name());
         }

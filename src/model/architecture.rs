@@ -217,8 +217,10 @@ impl Architecture {
     /// gate and up projections fused or apart, a vector with a dimension of one behind it, and blocks that only
     /// multi-token prediction uses.
     pub fn check_tensors(&self, tensors: &[TensorInfo]) -> Result<(), ModelError> {
-        let by_name: std::collections::HashMap<&str, &TensorInfo> =
-            tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let by_name: std::collections::HashMap<&str, &TensorInfo> = tensors
+            .iter()
+            .map(|tensor| (tensor.name.as_str(), tensor))
+            .collect();
         for expected in self.tensors() {
             let variant = other_gate_up(&expected);
             let present = match variant {
@@ -277,6 +279,9 @@ fn other_gate_up(tensor: &TensorShape) -> Option<Vec<TensorShape>> {
 
 /// Dimensions without trailing ones.
 fn trimmed(dims: &[u64]) -> &[u64] {
-    let len = dims.iter().rposition(|dim| *dim != 1).map_or(0, |last| last + 1);
+    let len = dims
+        .iter()
+        .rposition(|dim| *dim != 1)
+        .map_or(0, |last| last + 1);
     &dims[..len]
 }

@@ -49,7 +49,10 @@ impl TensorClass {
             name if name.starts_with("ssm_") => TensorClass::GatedDeltanet,
             name if name.ends_with("_shexp.weight") => TensorClass::SharedExpert,
             name if name.ends_with("_exps.weight") => TensorClass::RoutedExperts,
-            name if name.contains("norm") || name.contains("scale") || name.starts_with("rope_") => {
+            name if name.contains("norm")
+                || name.contains("scale")
+                || name.starts_with("rope_") =>
+            {
                 TensorClass::NormsAndScales
             }
             _ => TensorClass::Other,

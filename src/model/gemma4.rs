@@ -184,16 +184,30 @@ impl Gemma4 {
             add("pre_ffw_norm_2.weight", &[width]);
             add("ffn_gate_inp.weight", &[width, self.experts]);
             add("ffn_gate_inp.scale", &[width]);
-            add("ffn_gate_up_exps.weight", &[width, 2 * self.expert_width, self.experts]);
-            add("ffn_down_exps.weight", &[self.expert_width, width, self.experts]);
+            add(
+                "ffn_gate_up_exps.weight",
+                &[width, 2 * self.expert_width, self.experts],
+            );
+            add(
+                "ffn_down_exps.weight",
+                &[self.expert_width, width, self.experts],
+            );
             add("ffn_down_exps.scale", &[self.experts]);
         }
         tensors
     }
 
     pub(super) fn metadata(&self) -> Vec<(String, Value)> {
-        let heads = self.layers.iter().map(|kind| self.attention(*kind).0 as i32).collect();
-        let sliding = self.layers.iter().map(|kind| *kind == LayerKind::SlidingAttention).collect();
+        let heads = self
+            .layers
+            .iter()
+            .map(|kind| self.attention(*kind).0 as i32)
+            .collect();
+        let sliding = self
+            .layers
+            .iter()
+            .map(|kind| *kind == LayerKind::SlidingAttention)
+            .collect();
         [
             ("block_count", u32_value(self.layers.len() as u64)),
             ("context_length", u32_value(self.context)),
@@ -203,7 +217,10 @@ impl Gemma4 {
             ("attention.head_count_kv", Value::Array(Array::I32(heads))),
             ("rope.freq_base", Value::F32(self.full_rope_base)),
             ("rope.freq_base_swa", Value::F32(self.sliding_rope_base)),
-            ("attention.layer_norm_rms_epsilon", Value::F32(self.rms_epsilon)),
+            (
+                "attention.layer_norm_rms_epsilon",
+                Value::F32(self.rms_epsilon),
+            ),
             ("expert_count", u32_value(self.experts)),
             ("expert_used_count", u32_value(self.experts_used)),
             ("attention.key_length", u32_value(self.full_head_dim)),
@@ -212,9 +229,15 @@ impl Gemma4 {
             ("attention.sliding_window", u32_value(self.window)),
             ("attention.shared_kv_layers", Value::U32(0)),
             ("embedding_length_per_layer_input", Value::U32(0)),
-            ("attention.sliding_window_pattern", Value::Array(Array::Bool(sliding))),
+            (
+                "attention.sliding_window_pattern",
+                Value::Array(Array::Bool(sliding)),
+            ),
             ("attention.key_length_swa", u32_value(self.sliding_head_dim)),
-            ("attention.value_length_swa", u32_value(self.sliding_head_dim)),
+            (
+                "attention.value_length_swa",
+                u32_value(self.sliding_head_dim),
+            ),
             ("expert_feed_forward_length", u32_value(self.expert_width)),
             ("rope.dimension_count", u32_value(self.full_head_dim)),
             ("rope.dimension_count_swa", u32_value(self.sliding_head_dim)),

@@ -2,8 +2,8 @@
 
 use crate::gguf::{Metadata, TensorInfo, Value};
 
-use super::{LayerKind, ModelError};
 use super::architecture::layer_of;
+use super::{LayerKind, ModelError};
 
 /// Largest width, head count or expert count taken: far above any model, and small enough that bytes fit 64 bits.
 const MAX_DIMENSION: u64 = 1 << 16;
@@ -55,7 +55,11 @@ impl HyperParameters<'_> {
         }
         let counts = self.metadata.integers(&key)?;
         self.expect_layers(NAME, counts.len(), layers.len())?;
-        let mut of_kind = layers.iter().zip(counts).filter(|(of, _)| **of == kind).map(|(_, count)| count);
+        let mut of_kind = layers
+            .iter()
+            .zip(counts)
+            .filter(|(of, _)| **of == kind)
+            .map(|(_, count)| count);
         let first = of_kind.next().unwrap_or(1);
         match of_kind.find(|count| *count != first) {
             None => within(key, u64::try_from(first).unwrap_or(0), MAX_DIMENSION),

@@ -53,11 +53,19 @@ impl Mix {
     /// The mix of a model by name.
     pub fn parse(model: Model, name: &str) -> Result<Mix, ModelError> {
         let mixes = Mix::of(model);
-        mixes.iter().copied().find(|mix| mix.name() == name).ok_or_else(|| ModelError::UnknownMix {
-            model: model.name(),
-            found: name.to_owned(),
-            known: mixes.iter().map(|mix| mix.name()).collect::<Vec<_>>().join(", "),
-        })
+        mixes
+            .iter()
+            .copied()
+            .find(|mix| mix.name() == name)
+            .ok_or_else(|| ModelError::UnknownMix {
+                model: model.name(),
+                found: name.to_owned(),
+                known: mixes
+                    .iter()
+                    .map(|mix| mix.name())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })
     }
 
     /// The name that the command line uses.
@@ -89,14 +97,23 @@ impl Mix {
     /// `attn_qkv` counts as a value projection. In the old builds it did not advance the count, yet was part of the
     /// total.
     fn value_positions(self, tensors: &[TensorShape]) -> HashMap<String, (usize, usize)> {
-        let is = |tensor: &&TensorShape, names: &[&str]| names.contains(&name_in_layer(&tensor.name));
+        let is =
+            |tensor: &&TensorShape, names: &[&str]| names.contains(&name_in_layer(&tensor.name));
         let advancing: &[&str] = match self {
             Mix::LmstudioFeb2026 => &["attn_v.weight"],
             _ => &["attn_v.weight", "attn_qkv.weight"],
         };
-        let total = tensors.iter().filter(|tensor| is(tensor, &["attn_v.weight", "attn_qkv.weight"])).count();
-        let counted = tensors.iter().filter(|tensor| is(tensor, advancing)).enumerate();
-        counted.map(|(index, tensor)| (tensor.name.clone(), (index, total))).collect()
+        let total = tensors
+            .iter()
+            .filter(|tensor| is(tensor, &["attn_v.weight", "attn_qkv.weight"]))
+            .count();
+        let counted = tensors
+            .iter()
+            .filter(|tensor| is(tensor, advancing))
+            .enumerate();
+        counted
+            .map(|(index, tensor)| (tensor.name.clone(), (index, total)))
+            .collect()
     }
 }
 
@@ -145,7 +162,11 @@ impl Rule {
             part if part.starts_with("ffn_down") => {
                 q6_if(layer_of(name).is_some_and(|layer| gets_more_bits(layer, self.layers)))
             }
-            _ => q6_if(self.values.get(name).is_some_and(|(index, count)| gets_more_bits(*index, *count))),
+            _ => q6_if(
+                self.values
+                    .get(name)
+                    .is_some_and(|(index, count)| gets_more_bits(*index, *count)),
+            ),
         }
     }
 }
@@ -158,7 +179,10 @@ fn gets_more_bits(index: usize, count: usize) -> bool {
 /// Vectors, norms, the router and the convolution are not quantised.
 fn stays_f32(tensor: &TensorShape) -> bool {
     let name = name_in_layer(&tensor.name);
-    tensor.dims.len() < 2 || !name.ends_with("weight") || name == "ffn_gate_inp.weight" || name == "ssm_conv1d.weight"
+    tensor.dims.len() < 2
+        || !name.ends_with("weight")
+        || name == "ffn_gate_inp.weight"
+        || name == "ssm_conv1d.weight"
 }
 
 /// Which of embedding and output has Q8_0 and which Q6_K does not show in the file's size; this is one of the two.

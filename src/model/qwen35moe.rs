@@ -163,12 +163,18 @@ impl Qwen35Moe {
     }
 
     fn recurrent_layers(&self) -> u64 {
-        self.layers.iter().filter(|kind| **kind == LayerKind::GatedDeltaNet).count() as u64
+        self.layers
+            .iter()
+            .filter(|kind| **kind == LayerKind::GatedDeltaNet)
+            .count() as u64
     }
 
     pub(super) fn kv_of(&self, layer: usize) -> Option<(u64, u64, u64)> {
-        (self.layers.get(layer) == Some(&LayerKind::FullAttention))
-            .then_some((self.kv_heads, self.head_dim, u64::MAX))
+        (self.layers.get(layer) == Some(&LayerKind::FullAttention)).then_some((
+            self.kv_heads,
+            self.head_dim,
+            u64::MAX,
+        ))
     }
 
     pub(super) fn tensors(&self) -> Vec<TensorShape> {
@@ -188,10 +194,16 @@ impl Qwen35Moe {
             add("attn_norm.weight", &[width]);
             add("post_attention_norm.weight", &[width]);
             if *kind == LayerKind::FullAttention {
-                add("attn_q.weight", &[width, 2 * self.query_heads * self.head_dim]);
+                add(
+                    "attn_q.weight",
+                    &[width, 2 * self.query_heads * self.head_dim],
+                );
                 add("attn_k.weight", &[width, self.kv_heads * self.head_dim]);
                 add("attn_v.weight", &[width, self.kv_heads * self.head_dim]);
-                add("attn_output.weight", &[self.query_heads * self.head_dim, width]);
+                add(
+                    "attn_output.weight",
+                    &[self.query_heads * self.head_dim, width],
+                );
                 add("attn_q_norm.weight", &[self.head_dim]);
                 add("attn_k_norm.weight", &[self.head_dim]);
             } else {
@@ -199,16 +211,28 @@ impl Qwen35Moe {
                 add("attn_gate.weight", &[width, self.value_width()]);
                 add("ssm_alpha.weight", &[width, self.value_heads]);
                 add("ssm_beta.weight", &[width, self.value_heads]);
-                add("ssm_conv1d.weight", &[self.conv_kernel, self.conv_channels()]);
+                add(
+                    "ssm_conv1d.weight",
+                    &[self.conv_kernel, self.conv_channels()],
+                );
                 add("ssm_a", &[self.value_heads]);
                 add("ssm_dt.bias", &[self.value_heads]);
                 add("ssm_norm.weight", &[self.state_size]);
                 add("ssm_out.weight", &[self.value_width(), width]);
             }
             add("ffn_gate_inp.weight", &[width, self.experts]);
-            add("ffn_gate_exps.weight", &[width, self.expert_width, self.experts]);
-            add("ffn_up_exps.weight", &[width, self.expert_width, self.experts]);
-            add("ffn_down_exps.weight", &[self.expert_width, width, self.experts]);
+            add(
+                "ffn_gate_exps.weight",
+                &[width, self.expert_width, self.experts],
+            );
+            add(
+                "ffn_up_exps.weight",
+                &[width, self.expert_width, self.experts],
+            );
+            add(
+                "ffn_down_exps.weight",
+                &[self.expert_width, width, self.experts],
+            );
             add("ffn_gate_inp_shexp.weight", &[width]);
             add("ffn_gate_shexp.weight", &[width, self.shared_expert_width]);
             add("ffn_up_shexp.weight", &[width, self.shared_expert_width]);
@@ -218,7 +242,10 @@ impl Qwen35Moe {
     }
 
     pub(super) fn metadata(&self) -> Vec<(String, Value)> {
-        let interval = self.layers.iter().position(|kind| *kind == LayerKind::FullAttention);
+        let interval = self
+            .layers
+            .iter()
+            .position(|kind| *kind == LayerKind::FullAttention);
         let interval = interval.map_or(self.layers.len(), |first| first + 1) as u64;
         let sections = Value::Array(Array::I32(self.rope_sections.to_vec()));
         [
@@ -229,13 +256,19 @@ impl Qwen35Moe {
             ("attention.head_count_kv", u32_value(self.kv_heads)),
             ("rope.dimension_sections", sections),
             ("rope.freq_base", Value::F32(self.rope_base)),
-            ("attention.layer_norm_rms_epsilon", Value::F32(self.rms_epsilon)),
+            (
+                "attention.layer_norm_rms_epsilon",
+                Value::F32(self.rms_epsilon),
+            ),
             ("expert_count", u32_value(self.experts)),
             ("expert_used_count", u32_value(self.experts_used)),
             ("attention.key_length", u32_value(self.head_dim)),
             ("attention.value_length", u32_value(self.head_dim)),
             ("expert_feed_forward_length", u32_value(self.expert_width)),
-            ("expert_shared_feed_forward_length", u32_value(self.shared_expert_width)),
+            (
+                "expert_shared_feed_forward_length",
+                u32_value(self.shared_expert_width),
+            ),
             ("ssm.conv_kernel", u32_value(self.conv_kernel)),
             ("ssm.state_size", u32_value(self.state_size)),
             ("ssm.group_count", u32_value(self.key_heads)),
@@ -262,7 +295,10 @@ fn layer_kinds(layers: usize, interval: usize) -> Vec<LayerKind> {
 fn read_layer_kinds(keys: &HyperParameters, layers: usize) -> Result<Vec<LayerKind>, ModelError> {
     const RECURRENT: &str = "attention.recurrent_layers";
     const INTERVAL: &str = "full_attention_interval";
-    if let Some(recurrent) = keys.metadata.optional(&keys.key(RECURRENT), Metadata::bools)? {
+    if let Some(recurrent) = keys
+        .metadata
+        .optional(&keys.key(RECURRENT), Metadata::bools)?
+    {
         keys.expect_layers(RECURRENT, recurrent.len(), layers)?;
         let kind = |recurrent: &bool| match recurrent {
             true => LayerKind::GatedDeltaNet,

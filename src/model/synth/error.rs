@@ -69,10 +69,12 @@ impl SynthError {
     pub fn hint(&self) -> Option<String> {
         match self {
             SynthError::Header(error) => error.hint(),
-            SynthError::Exists { .. } => Some("choose another name, or remove the file first".to_owned()),
-            SynthError::Full { bytes, .. } => {
-                Some(format!("free {bytes} bytes there, or choose another file system"))
+            SynthError::Exists { .. } => {
+                Some("choose another name, or remove the file first".to_owned())
             }
+            SynthError::Full { bytes, .. } => Some(format!(
+                "free {bytes} bytes there, or choose another file system"
+            )),
             SynthError::Write { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Some("create the folder first".to_owned()),
                 io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {

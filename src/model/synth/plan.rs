@@ -1,7 +1,7 @@
 //! A synthetic file before it is written: its header, and which bytes lie where. Touches no disk.
 
-use crate::gguf::{Value, writer};
 use crate::gguf::TensorInfo;
+use crate::gguf::{Value, writer};
 use crate::model::{Mix, Model, Scale};
 
 use super::blocks::Generator;
@@ -44,7 +44,11 @@ enum Source<'a> {
 /// names, values from `seed`, an invented tokenizer. Equal arguments give equal files on every machine.
 pub fn plan(model: Model, scale: Scale, mix: Mix, seed: u64) -> Result<SynthPlan, SynthError> {
     if !Mix::of(model).contains(&mix) {
-        let known = Mix::of(model).iter().map(|mix| mix.name()).collect::<Vec<_>>().join(", ");
+        let known = Mix::of(model)
+            .iter()
+            .map(|mix| mix.name())
+            .collect::<Vec<_>>()
+            .join(", ");
         return Err(SynthError::Mix {
             model: model.name(),
             known,
@@ -60,7 +64,10 @@ pub fn plan(model: Model, scale: Scale, mix: Mix, seed: u64) -> Result<SynthPlan
     let mut metadata = vec![
         text("general.architecture", architecture.name().to_owned()),
         text("general.type", "model".to_owned()),
-        text("general.name", format!("{}{scaled} synthetic, {mix}, seed {seed}", model.title())),
+        text(
+            "general.name",
+            format!("{}{scaled} synthetic, {mix}, seed {seed}", model.title()),
+        ),
         ("general.quantization_version".to_owned(), Value::U32(2)),
         // Q4_K_M, llama.cpp's name for the mixes
         ("general.file_type".to_owned(), Value::U32(15)),
@@ -68,17 +75,25 @@ pub fn plan(model: Model, scale: Scale, mix: Mix, seed: u64) -> Result<SynthPlan
     metadata.extend(architecture.metadata());
     metadata.extend(tokenizer::metadata(&architecture));
 
-    let shapes = architecture.tensors().into_iter().zip(mix.types(&architecture));
-    let tensors: Vec<_> = shapes.map(|(shape, ty)| (shape.name, shape.dims, ty)).collect();
+    let shapes = architecture
+        .tensors()
+        .into_iter()
+        .zip(mix.types(&architecture));
+    let tensors: Vec<_> = shapes
+        .map(|(shape, ty)| (shape.name, shape.dims, ty))
+        .collect();
     let header = writer::header(&metadata, &tensors, 32)?;
     let mut planned = Vec::new();
     for (index, info) in (0u64..).zip(header.tensors) {
         let row = info.dims.first().copied().unwrap_or(1);
         let values = distribution(&architecture, &info.name, row);
-        let generator = Generator::new(seed, index, info.ty, values, info.elements()).ok_or_else(|| SynthError::Type {
-            tensor: info.name.clone(),
-            ty: info.ty,
-        })?;
+        let generator =
+            Generator::new(seed, index, info.ty, values, info.elements()).ok_or_else(|| {
+                SynthError::Type {
+                    tensor: info.name.clone(),
+                    ty: info.ty,
+                }
+            })?;
         planned.push((info, generator));
     }
     Ok(SynthPlan {
@@ -92,6 +107,11 @@ impl SynthPlan {
     /// Length of the file.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
+    }
+
+    /// Everything before the first tensor.
+    pub fn header(&self) -> &[u8] {
+        &self.header
     }
 
     /// The tensor table, with offsets in the file.
@@ -114,14 +134,24 @@ impl SynthPlan {
             bytes: self.header.len() as u64,
             source: Source::Header(&self.header),
         };
-        let next_starts = self.tensors.iter().skip(1).map(|(info, _)| info.offset).chain([self.file_bytes]);
+        let next_starts = self
+            .tensors
+            .iter()
+            .skip(1)
+            .map(|(info, _)| info.offset)
+            .chain([self.file_bytes]);
         let tensors = self.tensors.iter().zip(next_starts);
-        std::iter::once(header).chain(tensors.flat_map(|((info, generator), end)| pieces_of(info, generator, end)))
+        std::iter::once(header)
+            .chain(tensors.flat_map(|((info, generator), end)| pieces_of(info, generator, end)))
     }
 }
 
 /// The pieces of one tensor; the last one reaches to `end`, where the next tensor begins.
-fn pieces_of<'a>(info: &'a TensorInfo, generator: &'a Generator, end: u64) -> impl Iterator<Item = Piece<'a>> {
+fn pieces_of<'a>(
+    info: &'a TensorInfo,
+    generator: &'a Generator,
+    end: u64,
+) -> impl Iterator<Item = Piece<'a>> {
     let block = info.ty.block_bytes();
     let step = PIECE_BYTES / block * block;
     (0..info.bytes.div_ceil(step)).map(move |index| {

@@ -18,7 +18,10 @@ pub(super) fn metadata(architecture: &Architecture) -> Vec<(String, Value)> {
         Architecture::Qwen35Moe(shape) => qwen(shape),
         Architecture::Gemma4(shape) => gemma(shape),
     };
-    pairs.into_iter().map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)).collect()
+    pairs
+        .into_iter()
+        .map(|(key, value)| (format!("tokenizer.ggml.{key}"), value))
+        .collect()
 }
 
 /// Tokens and their types, in step.
@@ -51,14 +54,19 @@ fn qwen(shape: &Qwen35Moe) -> Pairs {
         vocabulary.push(&byte_letter(byte).to_string(), kind::NORMAL);
     }
     let words: Vec<String> = words().take(size - 733).collect();
-    words.iter().for_each(|word| vocabulary.push(word, kind::NORMAL));
+    words
+        .iter()
+        .for_each(|word| vocabulary.push(word, kind::NORMAL));
     let special = size - 276;
     vocabulary.fill_to(special);
     for token in ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] {
         vocabulary.push(token, kind::CONTROL);
     }
     vocabulary.fill_to(size);
-    let merges: Strings = words.iter().map(|word| split(word, word.len() - 1)).collect();
+    let merges: Strings = words
+        .iter()
+        .map(|word| split(word, word.len() - 1))
+        .collect();
 
     vec![
         ("model", Value::String("gpt2".to_owned())),
@@ -97,9 +105,14 @@ fn gemma(shape: &Gemma4) -> Pairs {
         vocabulary.push(&format!("<0x{byte:02X}>"), kind::BYTE);
     }
     let words: Vec<String> = words().take(size - vocabulary.tokens.len()).collect();
-    words.iter().for_each(|word| vocabulary.push(word, kind::NORMAL));
+    words
+        .iter()
+        .for_each(|word| vocabulary.push(word, kind::NORMAL));
     let last_letter = words.iter().map(|word| split(word, word.len() - 1));
-    let first_letter = words.iter().filter(|word| word.len() > 2).map(|word| split(word, 1));
+    let first_letter = words
+        .iter()
+        .filter(|word| word.len() > 2)
+        .map(|word| split(word, 1));
     let merges: Strings = last_letter.chain(first_letter).take(MERGES).collect();
 
     vec![

@@ -52,7 +52,10 @@ fn write_pieces(
     let (mut done, mut next) = (Batch::default(), Batch::default());
     loop {
         let batch: Vec<Piece> = pieces.by_ref().take(batch_len).collect();
-        let (written, hashed) = rayon::join(|| next.write(&batch, partial), || done.hash(&mut hasher, progress));
+        let (written, hashed) = rayon::join(
+            || next.write(&batch, partial),
+            || done.hash(&mut hasher, progress),
+        );
         written?;
         if hashed.is_break() {
             return Err(SynthError::Interrupted {
@@ -60,7 +63,11 @@ fn write_pieces(
             });
         }
         if batch.is_empty() {
-            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hasher
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect());
         }
         std::mem::swap(&mut done, &mut next);
     }
@@ -79,16 +86,32 @@ struct Batch {
 impl Batch {
     fn write(&mut self, pieces: &[Piece], partial: &Partial) -> Result<(), SynthError> {
         self.len = pieces.len();
-        self.end = pieces.last().map_or(self.end, |last| last.offset + last.bytes);
-        self.buffers.resize_with(self.buffers.len().max(self.len), Vec::new);
-        self.buffers.par_iter_mut().zip(pieces).try_for_each(|(buffer, piece)| {
-            piece.make(buffer);
-            partial.file.write_all_at(buffer, piece.offset).map_err(|source| partial.failed(source))
-        })
+        self.end = pieces
+            .last()
+            .map_or(self.end, |last| last.offset + last.bytes);
+        self.buffers
+            .resize_with(self.buffers.len().max(self.len), Vec::new);
+        self.buffers
+            .par_iter_mut()
+            .zip(pieces)
+            .try_for_each(|(buffer, piece)| {
+                piece.make(buffer);
+                partial
+                    .file
+                    .write_all_at(buffer, piece.offset)
+                    .map_err(|source| partial.failed(source))
+            })
     }
 
-    fn hash(&self, hasher: &mut Sha256, progress: impl Fn(u64) -> ControlFlow<()>) -> ControlFlow<()> {
-        self.buffers.iter().take(self.len).for_each(|buffer| hasher.update(buffer));
+    fn hash(
+        &self,
+        hasher: &mut Sha256,
+        progress: impl Fn(u64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.buffers
+            .iter()
+            .take(self.len)
+            .for_each(|buffer| hasher.update(buffer));
         progress(self.end)
     }
 }
@@ -112,12 +135,14 @@ impl Partial {
         let mut name = wanted.file_name().ok_or_else(exists)?.to_owned();
         name.push(format!(".partial-{}", std::process::id()));
         let temporary = wanted.with_file_name(name);
-        let file = File::options().write(true).create_new(true).open(&temporary).map_err(|source| {
-            SynthError::Write {
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .map_err(|source| SynthError::Write {
                 path: wanted.to_owned(),
                 source,
-            }
-        })?;
+            })?;
         let partial = Partial {
             file,
             wanted: wanted.to_owned(),
@@ -133,7 +158,9 @@ impl Partial {
         use rustix::fs::{FallocateFlags, fallocate};
         match fallocate(&self.file, FallocateFlags::empty(), 0, self.bytes) {
             // Some file systems cannot reserve; there the writes themselves find out.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.file.set_len(self.bytes),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                self.file.set_len(self.bytes)
+            }
             reserved => reserved.map_err(io::Error::from),
         }
     }
@@ -141,12 +168,12 @@ impl Partial {
     fn failed(&self, source: io::Error) -> SynthError {
         let path = self.wanted.clone();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                SynthError::Full {
-                    path,
-                    bytes: self.bytes,
-                }
-            }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => SynthError::Full {
+                path,
+                bytes: self.bytes,
+            },
             _ => SynthError::Write { path, source },
         }
     }
@@ -162,9 +189,11 @@ impl Partial {
                 self.temporary = None;
                 Ok(())
             }
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => Err(SynthError::Exists {
-                path: self.wanted.clone(),
-            }),
+            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {
+                Err(SynthError::Exists {
+                    path: self.wanted.clone(),
+                })
+            }
             Err(source) => Err(self.failed(source)),
         }
     }
@@ -185,5 +214,145 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         // Not every file system offers the flag; the name was free a moment ago.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => fs::rename(from, to),
         renamed => renamed.map_err(io::Error::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan;
+    use super::*;
+    use crate::gguf::Gguf;
+    use crate::model::{Mix, Model, Scale};
+
+    fn tiny(seed: u64) -> SynthPlan {
+        plan(Model::Gemma4, Scale::Tiny, Mix::GgmlOrg, seed).unwrap()
+    }
+
+    fn go_on(_: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn names_in(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_thread_count_writes_the_file_that_the_report_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = tiny(7);
+        let reports = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let path = dir.path().join(format!("{threads}.gguf"));
+            let report = pool.install(|| write(&plan, &path, go_on)).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let digest: String = Sha256::digest(&bytes)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(
+                (report.bytes, &report.sha256),
+                (bytes.len() as u64, &digest)
+            );
+            report
+        });
+        assert_eq!(reports[0], reports[1]);
+        let other = write(&tiny(8), &dir.path().join("other.gguf"), go_on).unwrap();
+        assert_ne!(other.sha256, reports[0].sha256);
+    }
+
+    #[test]
+    fn a_written_file_opens_and_holds_the_planned_tensors() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tiny.gguf");
+        let plan = tiny(1);
+        write(&plan, &path, go_on).unwrap();
+        let file = Gguf::open(&path).unwrap();
+        assert_eq!(file.tensors(), plan.tensors().cloned().collect::<Vec<_>>());
+        for name in [
+            "output_norm.weight",
+            "blk.3.attn_v.weight",
+            "blk.11.ffn_down_exps.weight",
+        ] {
+            let tensor = file.tensor(name).unwrap();
+            assert_eq!(Some(file.bytes(tensor)), plan.tensor_bytes(name).as_deref());
+        }
+    }
+
+    #[test]
+    fn progress_rises_to_the_length_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let seen = std::sync::Mutex::new(Vec::new());
+        let report = write(&tiny(1), &dir.path().join("tiny.gguf"), |written| {
+            seen.lock().unwrap().push(written);
+            ControlFlow::Continue(())
+        });
+        let seen = seen.into_inner().unwrap();
+        assert!(seen.is_sorted());
+        assert_eq!(seen.last(), Some(&report.unwrap().bytes));
+    }
+
+    #[test]
+    fn an_existing_file_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.gguf");
+        fs::write(&path, "mine").unwrap();
+        let error = write(&tiny(1), &path, go_on).unwrap_err();
+        assert!(matches!(error, SynthError::Exists { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        assert_eq!(names_in(dir.path()), ["mine.gguf"]);
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("theirs.gguf");
+        let error = write(&tiny(1), &path, |_| {
+            fs::write(&path, "theirs").unwrap();
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(error.unwrap_err(), SynthError::Exists { .. }));
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(names_in(dir.path()), ["theirs.gguf"]);
+    }
+
+    #[test]
+    fn an_interrupted_file_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write(&tiny(1), &dir.path().join("tiny.gguf"), |_| {
+            ControlFlow::Break(())
+        });
+        assert!(matches!(error.unwrap_err(), SynthError::Interrupted { .. }));
+        assert_eq!(names_in(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_disk_without_room_says_so_before_the_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Partial::create(&dir.path().join("huge.gguf"), 1 << 60)
+            .err()
+            .unwrap();
+        assert!(matches!(error, SynthError::Full { .. }), "{error}");
+        assert!(error.hint().is_some());
+        assert_eq!(names_in(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_with_a_hint() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write(&tiny(1), &dir.path().join("missing/tiny.gguf"), go_on).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "create the folder first");
+    }
+
+    #[test]
+    fn a_mix_of_another_model_is_refused() {
+        let error = plan(Model::Qwen35, Scale::Tiny, Mix::GgmlOrg, 1).unwrap_err();
+        let expected = "expected a mix of qwen35_35b_a3b (lmstudio-feb2026, llama.cpp, unsloth), found ggml-org";
+        assert_eq!(error.to_string(), expected);
     }
 }

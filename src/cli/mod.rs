@@ -5,6 +5,7 @@ mod completions;
 pub mod dispatch;
 pub mod error;
 pub mod exit;
+mod inspect;
 mod interrupt;
 mod targets;
 mod usage;

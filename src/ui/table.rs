@@ -87,6 +87,8 @@ impl Table {
 fn cell(text: &str, tone: Tone) -> Cell {
     let cell = Cell::new(text);
     match tone {
+        // Escape codes around nothing would keep the spaces before them at the end of a line.
+        _ if text.is_empty() => cell,
         Tone::Plain => cell,
         Tone::Strong => cell.add_attribute(Attribute::Bold),
         Tone::Faint => cell.add_attribute(Attribute::Dim),

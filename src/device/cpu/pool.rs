@@ -158,7 +158,7 @@ impl CpuDevice {
 /// Sum of `words` modulo 2^64.
 fn sum(words: &[u64]) -> u64 {
     let (blocks, rest) = words.as_chunks::<LANES>();
-    let mut lanes = [0; LANES];
+    let mut lanes = [0u64; LANES];
     for block in blocks {
         for (lane, word) in lanes.iter_mut().zip(block) {
             *lane = lane.wrapping_add(*word);
@@ -253,7 +253,7 @@ mod tests {
             let experts = Gather::experts(&[7, 0, 3], 65_536).unwrap();
             let expected = [7, 0, 3]
                 .map(|id| generator::sum(SEED, id * 8192..(id + 1) * 8192))
-                .iter()
+                .into_iter()
                 .fold(0, u64::wrapping_add);
             assert_eq!(device.gather(&buffer, &experts).unwrap(), expected);
         }

@@ -38,13 +38,17 @@ pub(super) fn name(path: &str, value: &str) -> Result<(), Failure> {
         .hint("a name has lower-case letters, digits, `_`, `-` and `.`"))
 }
 
-/// Some text on one line.
+/// Some text on one line, without control characters: it is shown in terminals.
 pub(super) fn text(path: &str, value: &str) -> Result<(), Failure> {
     if value.trim().is_empty() {
         return Err(Failure::new(path, "expected some text, found none"));
     }
-    if value.contains('\n') {
-        return Err(Failure::new(path, "expected one line of text"));
+    if let Some(control) = value.chars().find(|c| c.is_control()) {
+        let found = control.escape_default();
+        return Err(Failure::new(
+            path,
+            format!("expected one line of text, found `{found}`"),
+        ));
     }
     Ok(())
 }
@@ -119,8 +123,17 @@ pub(super) fn value_or_reason(
 
 /// 64 lower-case hexadecimal digits.
 pub(super) fn sha256(path: &str, value: &str) -> Result<(), Failure> {
+    hexadecimal(path, value, 64, "a sha-256")
+}
+
+/// A git commit: 40 lower-case hexadecimal digits.
+pub(super) fn git_commit(path: &str, value: &str) -> Result<(), Failure> {
+    hexadecimal(path, value, 40, "a commit")
+}
+
+fn hexadecimal(path: &str, value: &str, digits: usize, what: &str) -> Result<(), Failure> {
     let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    if value.len() == 64 && value.chars().all(hex) {
+    if value.len() == digits && value.chars().all(hex) {
         return Ok(());
     }
     let found = match value.chars().find(|c| !hex(*c)) {
@@ -129,28 +142,41 @@ pub(super) fn sha256(path: &str, value: &str) -> Result<(), Failure> {
     };
     Err(Failure::new(
         path,
-        format!("expected a sha-256 of 64 lower-case hexadecimal digits, found {found}"),
+        format!("expected {what} of {digits} lower-case hexadecimal digits, found {found}"),
+    ))
+}
+
+/// A path that stays below the folder it is joined to.
+pub(super) fn relative_file(path: &str, value: &str) -> Result<(), Failure> {
+    text(path, value)?;
+    let inside = |part: &str| !matches!(part, "" | "." | "..");
+    if value.split(['/', '\\']).all(inside) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        path,
+        format!("`{value}` is not a file below the repository"),
     ))
 }
 
 /// Numbers above zero in ascending order, none twice, none above `max` (whose meaning is `max_is`).
 pub(super) fn ascending(path: &str, values: &[u64], max: u64, max_is: &str) -> Result<(), Failure> {
     not_empty(path, values)?;
-    for (i, value) in values.iter().enumerate() {
+    let mut before = 0;
+    for (i, value) in values.iter().copied().enumerate() {
         let item = format!("{path}[{i}]");
-        count(&item, *value)?;
-        at_most(&item, *value, max, max_is)?;
-        match i.checked_sub(1).map(|before| values[before]) {
-            Some(before) if before == *value => {
-                return Err(Failure::new(item, format!("{value} is listed twice"))
-                    .hint("remove one of them"));
-            }
-            Some(before) if before > *value => {
-                return Err(Failure::new(item, format!("{value} comes after {before}"))
-                    .hint("list the numbers in ascending order"));
-            }
-            _ => {}
+        count(&item, value)?;
+        at_most(&item, value, max, max_is)?;
+        if value == before {
+            return Err(
+                Failure::new(item, format!("{value} is listed twice")).hint("remove one of them")
+            );
         }
+        if value < before {
+            return Err(Failure::new(item, format!("{value} comes after {before}"))
+                .hint("list the numbers in ascending order"));
+        }
+        before = value;
     }
     Ok(())
 }
@@ -169,16 +195,4 @@ pub(super) fn at_most<T: PartialOrd + Display>(
         ));
     }
     Ok(())
-}
-
-/// A git commit: 40 lower-case hexadecimal digits.
-pub(super) fn git_commit(path: &str, value: &str) -> Result<(), Failure> {
-    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    if value.len() == 40 && value.chars().all(hex) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        path,
-        format!("expected a commit of 40 lower-case hexadecimal digits, found `{value}`"),
-    ))
 }

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use super::builtin::{Role, find};
+use super::suggest::nearest;
+
 /// Why a configuration cannot be used. Every variant is a usage error (exit code 2).
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -81,17 +84,15 @@ impl ConfigError {
                 Some("is this a model file in place of a YAML file?".to_owned())
             }
             Self::At { hint, .. } => hint.clone(),
-            Self::UnknownName { name, known, .. } => {
-                Some(match super::suggest::nearest(name, known) {
-                    Some(near) => {
-                        format!("did you mean `{near}`? a path has a `/` or ends in .yaml")
-                    }
-                    None => format!(
-                        "known: {}; a path has a `/` or ends in .yaml",
-                        known.join(", ")
-                    ),
-                })
-            }
+            Self::UnknownName { name, known, .. } => Some(match nearest(name, known) {
+                Some(near) => {
+                    format!("did you mean `{near}`? a path has a `/` or ends in .yaml")
+                }
+                None => format!(
+                    "known: {}; a path has a `/` or ends in .yaml",
+                    known.join(", ")
+                ),
+            }),
             Self::NoTarget { .. } => Some(
                 "write a target file with `machine:` set to the path of the machine file"
                     .to_owned(),
@@ -105,7 +106,6 @@ impl ConfigError {
 
 /// The name of a built-in configuration that a missing path ends in.
 fn built_in_stem(path: &str) -> Option<&str> {
-    use super::builtin::{Role, find};
     let file = path.rsplit('/').next()?;
     let stem = file.strip_suffix(".yaml").or(file.strip_suffix(".yml"))?;
     [Role::Machine, Role::Model, Role::Target]

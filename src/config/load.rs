@@ -9,7 +9,7 @@ use super::check::Failure;
 use super::error::ConfigError;
 use super::machine::Machine;
 use super::model::Model;
-use super::parse::Document;
+use super::parse::{Document, one_line};
 use super::source::ConfigSource;
 use super::target::{Target, TargetFile};
 
@@ -281,7 +281,7 @@ fn top_level_key(text: &str, key: &str) -> bool {
 fn unknown(role: Role, name: &str, known: Vec<&str>) -> ConfigError {
     ConfigError::UnknownName {
         role: role.word(),
-        name: name.to_owned(),
+        name: one_line(name),
         known: known.into_iter().map(str::to_owned).collect(),
     }
 }

@@ -19,57 +19,26 @@ enum Step<'a> {
 pub(super) fn locate(text: &str, path: &str) -> Place {
     let lines = content(text);
     let mut place = Place { line: 1, column: 1 };
-    // The block searched: lines `from..to` whose entries stand at `indent`.
-    let (mut from, mut to, mut indent) = (0, lines.len(), 0);
+    let mut block = lines.as_slice();
     for step in steps(path) {
-        let heads: Vec<usize> = (from..to).filter(|i| lines[*i].indent == indent).collect();
+        let Some(indent) = block.first().map(|line| line.indent) else {
+            break;
+        };
+        let mut heads = (0..block.len()).filter(|i| block[*i].indent == indent);
         let found = match step {
-            Step::Key(key) => heads.into_iter().find(|i| lines[*i].key() == Some(key)),
-            Step::Item(n) => heads.into_iter().filter(|i| lines[*i].starts_item).nth(n),
+            Step::Key(key) => heads.find(|i| block[*i].key() == Some(key)),
+            Step::Item(n) => heads.filter(|i| block[*i].starts_item).nth(n),
         };
-        let Some(at) = found else { break };
-        place = Place {
-            line: lines[at].number,
-            column: lines[at].indent + 1,
+        let Some((head, below)) = found.and_then(|at| block[at..].split_first()) else {
+            break;
         };
-        let end = |same_level_ends: bool| {
-            (at + 1..to)
-                .find(|i| {
-                    lines[*i].indent < indent || same_level_ends && lines[*i].indent == indent
-                })
-                .unwrap_or(to)
+        place = head.place();
+        // A list may stand at the indentation of its key.
+        let is_below = |line: &&Line<'_>| {
+            line.indent > indent
+                || line.indent == indent && line.starts_item && matches!(step, Step::Key(_))
         };
-        match step {
-            Step::Key(_) => {
-                // A list may stand at the indentation of its key.
-                let list_at_key = lines
-                    .get(at + 1)
-                    .is_some_and(|next| next.indent == indent && next.starts_item);
-                let stop = match list_at_key {
-                    true => (at + 1..to)
-                        .find(|i| {
-                            lines[*i].indent < indent
-                                || lines[*i].indent == indent && !lines[*i].starts_item
-                        })
-                        .unwrap_or(to),
-                    false => end(true),
-                };
-                (from, to) = (at + 1, stop);
-                match lines.get(from).filter(|_| from < to) {
-                    Some(first) => indent = first.indent,
-                    None => to = from,
-                }
-            }
-            Step::Item(_) => {
-                // `- key: value` puts the item's first key on its own pseudo-line behind the dash.
-                let stop = end(true);
-                (from, to) = (at + 1, stop);
-                match lines.get(from).filter(|_| from < to) {
-                    Some(first) => indent = first.indent,
-                    None => to = from,
-                }
-            }
-        }
+        block = &below[..below.iter().take_while(is_below).count()];
     }
     place
 }
@@ -85,10 +54,7 @@ pub(super) fn locate_second(text: &str, path: &str, key: &str) -> Place {
         .find(|line| {
             line.number > first.line && line.indent + 1 == first.column && line.key() == Some(key)
         })
-        .map_or(first, |line| Place {
-            line: line.number,
-            column: line.indent + 1,
-        })
+        .map_or(first, Line::place)
 }
 
 /// A line with something on it. A line `- key: value` yields two: the dash, and the key at its own column.
@@ -100,6 +66,13 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    fn place(&self) -> Place {
+        Place {
+            line: self.number,
+            column: self.indent + 1,
+        }
+    }
+
     fn key(&self) -> Option<&'a str> {
         let (key, rest) = self.text.split_once(':')?;
         let plain = key.trim_end().trim_matches(['"', '\'']);

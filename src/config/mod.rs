@@ -2,11 +2,13 @@
 
 mod builtin;
 mod check;
+mod complaint;
 mod error;
 pub mod load;
 mod locate;
 mod machine;
 mod model;
+mod model_rules;
 mod parse;
 mod source;
 mod suggest;

@@ -3,6 +3,10 @@
 /// The known word that was probably meant: the same quantity in another unit, a slip of the keyboard, or the one word
 /// that begins like it.
 pub(super) fn nearest<'a, S: AsRef<str>>(word: &str, known: &'a [S]) -> Option<&'a str> {
+    // No key is nearly as long; the distance takes time with the product of both lengths.
+    if word.len() > 100 {
+        return None;
+    }
     let known = || known.iter().map(AsRef::as_ref);
     let length = |a: &str, b: &str| a.chars().count().max(b.chars().count());
     let other_unit = known().find(|k| stem(word) != word && stem(word) == stem(k));

@@ -206,6 +206,9 @@ impl Baseline {
         ] {
             check::text(&format!("{path}.{key}"), value)?;
         }
+        if let Some(note) = &self.note {
+            check::text(&format!("{path}.note"), note)?;
+        }
         check::value_or_reason(
             &format!("{path}.context_tokens"),
             self.context_tokens.is_some(),

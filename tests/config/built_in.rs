@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use sha2::Digest;
 use sparkbench::config::{self, BaselineKind, GoalKind, Machine, Role, Target, Wanted, load};
 
 fn machine(name: &str) -> Machine {
@@ -87,7 +88,6 @@ fn every_yaml_file_of_the_repository_is_built_in_and_the_same_by_path() {
 
 #[test]
 fn the_digest_of_a_source_is_that_of_its_text() {
-    // FIPS 180-2, appendix B.1, over a file that is not YAML cannot load; a comment gives a text we control.
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("m.yaml");
     let text = fs::read_to_string("configs/rtx5090.yaml").expect("readable");
@@ -97,7 +97,11 @@ fn the_digest_of_a_source_is_that_of_its_text() {
     assert_ne!(changed.source.sha256, built_in.source.sha256);
     assert_eq!(built_in.source.text, text);
     assert_eq!(built_in.source.path, "configs/rtx5090.yaml");
-    assert_eq!(changed.source.sha256.len(), 64);
+    let sha256: String = sha2::Sha256::digest(&text)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    assert_eq!(built_in.source.sha256, sha256);
 }
 
 #[test]
@@ -267,4 +271,26 @@ fn only_the_machine_that_was_measured_has_measured_baselines() {
             target.machine.name == "h100"
         );
     }
+}
+
+#[test]
+fn a_null_in_json_has_its_reason_beside_it() {
+    fn walk(value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    let reason = format!("{key}_reason");
+                    assert_eq!(value.is_null(), map.contains_key(&reason), "{key}");
+                    walk(value);
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(walk),
+            _ => {}
+        }
+    }
+    let targets = load::built_in_targets().expect("load");
+    let json = serde_json::to_value(&targets).expect("serialises");
+    walk(&json);
+    assert_eq!(json[0]["machine"]["source"]["name"], "rtx5090");
+    assert!(json[0]["machine"]["source"].get("text").is_none());
 }

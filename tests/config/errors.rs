@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use proptest::{prop_assert, proptest};
 use sparkbench::config::{ConfigError, load};
 
 /// What a user would see, with the directory taken out of the paths.
@@ -81,6 +82,8 @@ fn machine_files() {
             ),
             ("name: rtx5090", "name: RTX 5090"),
             ("name: rtx5090", "name: ''"),
+            ("name: rtx5090", "name: \"a\\nb\""),
+            ("description: NVIDIA", "description: \"\\e[31m\" #"),
             ("name: rtx5090", "name: rtx5090\nname: rtx5090"),
             ("l2_bytes: 100663296", "l2_bytes: 100663296\n\tx: 1"),
             ("name: rtx5090", "name: [rtx5090"),
@@ -105,6 +108,7 @@ fn model_files() {
             ("sha256: f25d", "sha256: F25D"),
             ("sha256: 3b46", "sha256: 3b4"),
             ("revision: bc01", "revision: main-bc01"),
+            ("file: Qwen", "file: ../Qwen"),
             (
                 "    revision_reason: no public source names the commit; the digest identifies the file\n",
                 "",
@@ -272,4 +276,37 @@ fn a_target_file_finds_its_machine_beside_itself() {
     let error =
         load::targets(path.to_str().expect("UTF-8")).expect_err("the machine is incomplete");
     assert!(error.to_string().contains("mine.yaml:1:1"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn no_edit_of_a_file_makes_more_than_one_line_of_error(
+        start in 0usize..6000,
+        length in 0usize..40,
+        text in "[ -~\\n\\t\\[\\]{}:&*é\u{7}]{0,20}",
+        which in 0usize..3,
+    ) {
+        let name = [
+            "configs/h100.yaml",
+            "configs/models/gemma4_26b_a4b.yaml",
+            "configs/targets/gemma4_26b_a4b_rtx5090.yaml",
+        ][which];
+        let mut bytes = fs::read(name).expect("readable");
+        let start = start.min(bytes.len());
+        let end = (start + length).min(bytes.len());
+        bytes.splice(start..end, text.bytes());
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("c.yaml");
+        fs::write(&path, bytes).expect("writable");
+        let argument = path.to_str().expect("UTF-8");
+        let outcomes = [
+            load::machine(argument).err(),
+            load::model(argument).err(),
+            load::targets(argument).err(),
+        ];
+        for error in outcomes.into_iter().flatten() {
+            let said = format!("{error}{}", error.hint().unwrap_or_default());
+            prop_assert!(!said.contains(char::is_control), "{said:?}");
+        }
+    }
 }

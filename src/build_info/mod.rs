@@ -1,10 +1,7 @@
-//! Placeholder until the build path lands.
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-/// Placeholder of the image manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ImageManifest {
-    /// Family.
-    pub family: String,
-}
+//! What this binary was made from; knows nothing of devices.
+
+mod digest;
+mod manifest;
+
+pub use digest::{hex, is_hex, sha256_hex};
+pub use manifest::{ImageManifest, KernelResources, NvccVersion};

@@ -5,9 +5,11 @@
 
 pub mod build_info;
 pub mod config;
+pub mod device;
 pub mod gguf;
 pub mod model;
 pub mod quant;
 pub mod result;
 pub mod stats;
+pub mod telemetry;
 pub mod units;

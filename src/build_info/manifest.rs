@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 /// How one kernel image (a fatbin: one ELF image per architecture) was made and what is in it.
 ///
 /// Nothing here depends on where the sources or the toolchain lay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+// `json_schema` is set by the build script for the package; the build script itself does without schemars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(json_schema, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImageManifest {
     /// The kernel family, which is also the name of the image.
@@ -28,14 +30,15 @@ pub struct ImageManifest {
     pub nvcc: NvccVersion,
     /// First line of what the host compiler, given to nvcc as `-ccbin`, prints for `--version`.
     pub host_compiler: String,
-    /// Per architecture, the SHA-256 of what the device executes; one per architecture.
+    /// Per architecture, the SHA-256 of what the device executes; see [`code_digests`](super::code_digests).
     pub code_sha256: BTreeMap<String, String>,
     /// Per architecture and kernel, what ptxas allotted.
     pub kernels: BTreeMap<String, BTreeMap<String, KernelResources>>,
 }
 
 /// The version of nvcc as it states it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(json_schema, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NvccVersion {
     /// Such as `13.2.78`.
@@ -45,9 +48,8 @@ pub struct NvccVersion {
 }
 
 /// What one kernel takes on one architecture, from `ptxas -v`.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(json_schema, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KernelResources {
     /// 32-bit registers per thread.

@@ -1,7 +1,15 @@
 //! What this binary was made from; knows nothing of devices.
 
+mod code_digest;
 mod digest;
+mod embedded;
+mod error;
 mod manifest;
+mod record;
 
+pub use code_digest::{NotAnImage, code_digests};
 pub use digest::{hex, is_hex, sha256_hex};
+pub use embedded::{EmbeddedImage, build, images, provenance, version_line};
+pub use error::BuildInfoError;
 pub use manifest::{ImageManifest, KernelResources, NvccVersion};
+pub use record::{Build, Provenance, ProvenanceSource, RustBuild};

@@ -1,0 +1,23 @@
+//! The logic of `build.rs`: kernels to images, sources to a stamp. Knows nothing of Cargo's protocol.
+
+pub mod amalgam;
+pub mod compile;
+pub mod prebuilt;
+pub mod ptxas;
+pub mod recipe;
+pub mod sources;
+pub mod stamp;
+pub mod toolchain;
+
+// Types and digests that the library uses too.
+#[path = "../src/build_info/code_digest.rs"]
+pub mod code_digest;
+#[path = "../src/build_info/digest.rs"]
+pub mod digest;
+#[path = "../src/build_info/manifest.rs"]
+pub mod manifest;
+#[path = "../src/build_info/record.rs"]
+pub mod record;
+
+/// How a variable of the environment is looked up; an empty one counts as unset.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;

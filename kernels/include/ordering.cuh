@@ -1,0 +1,25 @@
+// Edges between dependent stages: programmatic dependent launch and the grid barrier's memory operations.
+#pragma once
+#include <cstdint>
+
+__device__ __forceinline__ void wait_for_previous_grid() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+__device__ __forceinline__ void launch_next_grid() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ uint64_t global_timer_ns() {
+  uint64_t t;
+  asm volatile("mov.u64 %0,%globaltimer;" : "=l"(t));
+  return t;
+}
+
+// One arrival per block on a counter that starts at 0; `epoch` counts from 1. Every block of the grid must be resident.
+__device__ __forceinline__ void grid_barrier(uint32_t* counter, uint32_t epoch) {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    asm volatile("red.release.gpu.global.add.u32 [%0],1;" ::"l"(counter) : "memory");
+    uint32_t seen;
+    do {
+      asm volatile("ld.acquire.gpu.global.u32 %0,[%1];" : "=r"(seen) : "l"(counter) : "memory");
+    } while (seen < epoch * gridDim.x);
+  }
+  __syncthreads();
+}

@@ -8,6 +8,8 @@ pub mod cli;
 pub mod config;
 pub mod device;
 pub mod gguf;
+pub mod kernels;
+pub mod measure;
 pub mod model;
 pub mod quant;
 pub mod result;

@@ -3,5 +3,8 @@
 
 pub mod cpu;
 pub mod cuda;
+mod error;
 pub mod generator;
 pub mod library;
+
+pub use error::DeviceError;

@@ -1,6 +1,6 @@
 //! The 95 % interval of a median, the same bits on every machine.
 
-use super::quantile::{median, quantile};
+use super::quantile::quantile;
 
 /// Resamples of the percentile bootstrap.
 const RESAMPLES: usize = 1000;
@@ -29,17 +29,34 @@ pub fn median_interval(sorted: &[f64]) -> Option<(f64, f64)> {
         ));
     }
     let mut generator = SplitMix64(SEED);
-    let mut resample = vec![0.0; n];
+    let mut draws = vec![0; n];
     let mut medians = Vec::with_capacity(RESAMPLES);
     for _ in 0..RESAMPLES {
-        for value in &mut resample {
-            *value = *sorted.get(generator.index(n))?;
+        draws.fill(0);
+        for _ in 0..n {
+            *draws.get_mut(generator.index(n))? += 1;
         }
-        resample.sort_unstable_by(f64::total_cmp);
-        medians.push(median(&resample)?);
+        medians.push(median_of_draws(sorted, &draws)?);
     }
     medians.sort_unstable_by(f64::total_cmp);
     Some((quantile(&medians, 0.025)?, quantile(&medians, 0.975)?))
+}
+
+/// The median of a resample that holds `sorted[i]` `draws[i]` times: counting spares sorting it.
+fn median_of_draws(sorted: &[f64], draws: &[u32]) -> Option<f64> {
+    let n = sorted.len() as u32;
+    let (low_rank, high_rank) = (n.checked_sub(1)? / 2, n / 2);
+    let (mut seen, mut low) = (0, None);
+    for (value, draws) in sorted.iter().zip(draws) {
+        seen += draws;
+        if low.is_none() && seen > low_rank {
+            low = Some(*value);
+        }
+        if seen > high_rank {
+            return low.map(|low| low + 0.5 * (value - low));
+        }
+    }
+    None
 }
 
 /// SplitMix64 (Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
@@ -79,6 +96,16 @@ mod tests {
                 16_408_922_859_458_223_821,
             ]
         );
+    }
+
+    #[test]
+    fn the_median_of_draws_is_the_median_of_what_was_drawn() {
+        let sorted = [1.0, 2.0, 4.0, 8.0];
+        assert_eq!(median_of_draws(&sorted, &[1, 1, 1, 1]), Some(3.0));
+        assert_eq!(median_of_draws(&sorted, &[0, 3, 0, 1]), Some(2.0));
+        assert_eq!(median_of_draws(&sorted, &[2, 0, 0, 2]), Some(4.5));
+        assert_eq!(median_of_draws(&sorted[..3], &[1, 0, 2]), Some(4.0));
+        assert_eq!(median_of_draws(&[], &[]), None);
     }
 
     #[test]

@@ -6,4 +6,4 @@ mod summary;
 
 pub use bootstrap::median_interval;
 pub use quantile::{mad, median, quantile};
-pub use summary::{Summary, relative_standard_error};
+pub use summary::{Summary, ascending, relative_standard_error};

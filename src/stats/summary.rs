@@ -62,7 +62,8 @@ pub fn relative_standard_error(samples: &[u64]) -> Option<f64> {
     Some(error / middle)
 }
 
-fn ascending(samples: &[u64]) -> Vec<f64> {
+/// The samples as numbers in ascending order.
+pub fn ascending(samples: &[u64]) -> Vec<f64> {
     let mut sorted: Vec<f64> = samples.iter().map(|s| *s as f64).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted

@@ -253,7 +253,7 @@ mod tests {
             let experts = Gather::experts(&[7, 0, 3], 65_536).unwrap();
             let expected = [7, 0, 3]
                 .map(|id| generator::sum(SEED, id * 8192..(id + 1) * 8192))
-                .iter()
+                .into_iter()
                 .fold(0, u64::wrapping_add);
             assert_eq!(device.gather(&buffer, &experts).unwrap(), expected);
         }

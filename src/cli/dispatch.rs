@@ -9,7 +9,7 @@ use crate::ui::terminal::{self, Colour};
 use super::args::{Cli, Color, Command, WeightsCommand};
 use super::error::CliError;
 use super::exit::Exit;
-use super::{completions, inspect, targets, usage, weights};
+use super::{completions, doctor, inspect, schema, targets, usage, weights};
 
 /// Runs the command that `arguments` (with the program's name first) ask for, and prints why it failed if it did.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -34,6 +34,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 fn dispatch(command: Command) -> Result<Exit, CliError> {
     match command {
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Schema => schema::print(),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Weights(WeightsCommand::Synth(args)) => weights::synth(&args),
         Command::Targets(args) => targets::list(&args),

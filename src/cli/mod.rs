@@ -3,10 +3,12 @@
 pub mod args;
 mod completions;
 pub mod dispatch;
+mod doctor;
 pub mod error;
 pub mod exit;
 mod inspect;
 mod interrupt;
+mod schema;
 mod targets;
 mod usage;
 mod weights;

@@ -1,6 +1,7 @@
 //! Everything that a person sees: the only place that writes to the terminal.
 
 pub mod case_table;
+pub mod doctor;
 pub mod inspection;
 pub mod number;
 pub mod plan;

@@ -21,10 +21,12 @@ pub struct Table {
     inner: comfy_table::Table,
     /// Titles of the groups; each stands in place of an empty row, so that its length moves no column.
     titles: Vec<String>,
+    /// Lines before the first row: none where no column has a heading.
+    heading_lines: usize,
 }
 
 impl Table {
-    /// A table with these column headings.
+    /// A table with these column headings; without a line of headings where all are empty.
     pub fn new(columns: &[(&str, Side)]) -> Self {
         let mut inner = comfy_table::Table::new();
         inner
@@ -45,6 +47,7 @@ impl Table {
         Self {
             inner,
             titles: Vec::new(),
+            heading_lines: columns.iter().any(|(name, _)| !name.is_empty()).into(),
         }
     }
 
@@ -76,11 +79,12 @@ impl Table {
     pub fn render(&self) -> String {
         let mut titles = self.titles.iter();
         let text = self.inner.trim_fmt();
-        let lines = text.lines().map(|line| match line.is_empty() {
+        let heading = text.lines().take(self.heading_lines);
+        let rows = text.lines().skip(1).map(|line| match line.is_empty() {
             true => titles.next().map_or(line, String::as_str),
             false => line,
         });
-        lines.collect::<Vec<_>>().join("\n")
+        heading.chain(rows).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::gguf::GgufError;
 use crate::model::ModelError;
 use crate::model::synth::SynthError;
+use crate::result::{ReadError, SealError};
 
 use super::exit::Exit;
 
@@ -97,6 +98,29 @@ impl From<SynthError> for CliError {
             SynthError::Interrupted { .. } => Exit::Interrupted,
         };
         Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<ReadError> for CliError {
+    fn from(error: ReadError) -> Self {
+        let exit = match error {
+            ReadError::Io { .. } => Exit::Usage,
+            ReadError::TooLarge { .. }
+            | ReadError::NotText { .. }
+            | ReadError::Format { .. }
+            | ReadError::Json(_) => Exit::NotVerified,
+        };
+        Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<SealError> for CliError {
+    fn from(error: SealError) -> Self {
+        Self::from_parts(
+            Exit::Unexpected,
+            &error,
+            Some("this is a bug; please report it with the line above".to_owned()),
+        )
     }
 }
 

@@ -8,6 +8,7 @@ pub mod error;
 pub mod exit;
 mod inspect;
 mod interrupt;
+mod keep;
 mod schema;
 mod targets;
 mod usage;

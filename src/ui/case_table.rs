@@ -47,7 +47,7 @@ pub fn render(cases: &[CaseRecord]) -> String {
     parts.join("\n\n")
 }
 
-/// Neighbouring cases whose ids differ in the last part.
+/// Cases whose ids differ in the last part, in the order run.
 struct Group<'a> {
     parent: &'a str,
     cases: Vec<&'a CaseRecord>,
@@ -66,9 +66,9 @@ fn groups(cases: &[CaseRecord]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for case in cases {
         let (parent, _) = split(&case.id);
-        match groups.last_mut() {
-            Some(group) if group.parent == parent => group.cases.push(case),
-            _ => groups.push(Group {
+        match groups.iter_mut().find(|group| group.parent == parent) {
+            Some(group) => group.cases.push(case),
+            None => groups.push(Group {
                 parent,
                 cases: vec![case],
             }),

@@ -81,7 +81,7 @@ fn peaks(payload: &Payload) -> String {
         false => figures.join(", "),
     };
     format!(
-        "measured peak: {}; data sheet: {}",
+        "measured peak: {}\ndata sheet:    {}",
         list(measured.collect()),
         list(sheet.collect())
     )

@@ -261,4 +261,18 @@ mod tests {
             assert!(hexadecimal(wrong).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn every_command_of_the_readme_is_accepted() {
+        let readme = include_str!("../../README.md");
+        let commands: Vec<&str> = readme
+            .lines()
+            .filter(|line| line.starts_with("sparkbench "))
+            .collect();
+        assert!(commands.len() >= 5, "{commands:?}");
+        for command in commands {
+            let parsed = Cli::try_parse_from(command.split(' '));
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+        }
+    }
 }

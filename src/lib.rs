@@ -5,9 +5,13 @@
 
 pub mod build_info;
 pub mod config;
+pub mod device;
 pub mod gguf;
+pub mod kernels;
+pub mod measure;
 pub mod model;
 pub mod quant;
 pub mod result;
 pub mod stats;
+pub mod telemetry;
 pub mod units;

@@ -1,1 +1,18 @@
-//! model
+//! The two model architectures as data: shapes, tensor tables, type rules, memory, synthetic weights. Runs nothing.
+
+mod architecture;
+mod class;
+mod error;
+mod gemma4;
+mod hyper_parameters;
+pub mod inspect;
+mod mix;
+mod qwen35moe;
+pub mod synth;
+
+pub use architecture::{Architecture, LayerKind, Model, Scale, TensorShape};
+pub use class::TensorClass;
+pub use error::ModelError;
+pub use gemma4::Gemma4;
+pub use mix::Mix;
+pub use qwen35moe::Qwen35Moe;

@@ -60,12 +60,14 @@ pub struct CaseRecord {
     /// How it ended.
     pub status: CaseStatus,
     /// Why it was skipped or failed; null when measured.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub reason: Option<String>,
     /// Begin of the case (inputs, warm-up, timing, check), in ns since the session began.
     pub started_ns: u64,
     /// End of the case, in ns since the session began.
     pub ended_ns: u64,
     /// The measurement; null unless measured.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub measurement: Option<Measurement>,
 }
 

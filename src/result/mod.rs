@@ -1,14 +1,28 @@
 //! The record of a session: its types and its file. The only place that knows the file format.
 
 mod case;
+mod derive;
+mod error;
+mod file;
 mod machine;
 mod reading;
 mod record;
+mod redact;
+mod salt;
+#[cfg(test)]
+pub(crate) mod sample;
+mod scan;
+mod schema;
 
 pub use case::{
     Cache, CaseKind, CaseRecord, CaseStatus, Check, Comparison, Derived, DeviceKind, Discard,
     DiscardReason, Inputs, Measurement, Rotation, Stopping, StoppingReason, StoppingRule, Timer,
     Warmup, WarmupReason, Work,
+};
+pub use derive::{Basis, case_seed, derive};
+pub use error::{ReadError, SealError, WriteError};
+pub use file::{
+    Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal, write_new,
 };
 pub use machine::{
     DriverRecord, GpuRecord, HostRecord, Identity, IdentityForm, MachineRecord, MemoryKind,
@@ -20,3 +34,7 @@ pub use record::{
     PlannedCase, ProvenanceRecord, Scale, Series, Session, SessionStatus, TargetRecord,
     TelemetryRecord, Warning,
 };
+pub use redact::REDACTED;
+pub use salt::{Salt, SaltError};
+pub use scan::{Fault, Rule};
+pub use schema::schema;

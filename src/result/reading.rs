@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 /// A reading, or the reason why there is none. In the file `{"value": 3}` or `{"value": null, "reason": "…"}`; never
 /// both, never neither, and never 0 for "unknown".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Reading<T> {
+    // Without this, an absent `value` would read as null.
+    #[serde(deserialize_with = "Option::deserialize")]
     value: Option<T>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,

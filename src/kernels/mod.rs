@@ -1,0 +1,10 @@
+//! The embedded kernel images and a typed launcher for each kernel. Knows nothing of what is measured with them.
+
+mod calibration;
+mod load;
+mod memory;
+pub mod tuning;
+
+pub use calibration::{Calibration, ChaseLevel, Edge, Precision};
+pub use load::{KernelError, Loaded};
+pub use memory::{ExpertTensors, KvShape, Memory};

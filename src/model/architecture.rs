@@ -1,0 +1,287 @@
+//! What the rest of the suite asks of a model, whichever of the two architectures it has.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::gguf::{Metadata, TensorInfo, Value};
+use crate::quant::TensorType;
+
+use super::{Gemma4, ModelError, Qwen35Moe};
+
+/// A model that the suite targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Model {
+    /// Qwen3.5-35B-A3B.
+    #[serde(rename = "qwen35_35b_a3b")]
+    Qwen35,
+    /// Gemma 4 26B-A4B.
+    #[serde(rename = "gemma4_26b_a4b")]
+    Gemma4,
+}
+
+/// How large a model's synthetic twin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// A few layers of each kind, a few tens of megabytes: for tests on any machine.
+    Tiny,
+    /// The published model's own shapes.
+    Full,
+}
+
+/// How a layer mixes positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerKind {
+    /// Softmax attention over every earlier position.
+    FullAttention,
+    /// Softmax attention over a window of positions.
+    SlidingAttention,
+    /// Linear attention with a state of fixed size (Gated DeltaNet).
+    GatedDeltaNet,
+}
+
+/// The hyper-parameters of a model of one of the two architectures.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Architecture {
+    /// `qwen35moe`
+    Qwen35Moe(Qwen35Moe),
+    /// `gemma4`
+    Gemma4(Gemma4),
+}
+
+/// A tensor that an architecture has: its name and dimensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorShape {
+    /// Name in the file.
+    pub name: String,
+    /// Elements along each dimension, fastest first.
+    pub dims: Vec<u64>,
+}
+
+impl Model {
+    /// Every model.
+    pub const ALL: [Model; 2] = [Model::Qwen35, Model::Gemma4];
+
+    /// The name that the command line and the configurations use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Model::Qwen35 => "qwen35_35b_a3b",
+            Model::Gemma4 => "gemma4_26b_a4b",
+        }
+    }
+
+    /// The name that the publisher uses.
+    pub fn title(self) -> &'static str {
+        match self {
+            Model::Qwen35 => "Qwen3.5-35B-A3B",
+            Model::Gemma4 => "Gemma 4 26B-A4B",
+        }
+    }
+
+    /// Hyper-parameters at a scale.
+    pub fn architecture(self, scale: Scale) -> Architecture {
+        match (self, scale) {
+            (Model::Qwen35, Scale::Full) => Architecture::Qwen35Moe(Qwen35Moe::full()),
+            (Model::Qwen35, Scale::Tiny) => Architecture::Qwen35Moe(Qwen35Moe::tiny()),
+            (Model::Gemma4, Scale::Full) => Architecture::Gemma4(Gemma4::full()),
+            (Model::Gemma4, Scale::Tiny) => Architecture::Gemma4(Gemma4::tiny()),
+        }
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Model {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        Model::ALL
+            .into_iter()
+            .find(|model| model.name() == name)
+            .ok_or_else(|| ModelError::UnknownModel {
+                found: name.to_owned(),
+                known: Model::ALL.map(Model::name).join(", "),
+            })
+    }
+}
+
+impl Architecture {
+    /// Reads the hyper-parameters of a file. The vocabulary's size is that of the embedding, and a trailing block for
+    /// multi-token prediction is not counted as a layer.
+    pub fn read(metadata: &Metadata, tensors: &[TensorInfo]) -> Result<Self, ModelError> {
+        match metadata.str("general.architecture")? {
+            Qwen35Moe::NAME => Qwen35Moe::read(metadata, tensors).map(Architecture::Qwen35Moe),
+            Gemma4::NAME => Gemma4::read(metadata, tensors).map(Architecture::Gemma4),
+            other => Err(ModelError::Architecture {
+                found: other.to_owned(),
+            }),
+        }
+    }
+
+    /// `general.architecture` of its files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Architecture::Qwen35Moe(_) => Qwen35Moe::NAME,
+            Architecture::Gemma4(_) => Gemma4::NAME,
+        }
+    }
+
+    /// The kind of each layer.
+    pub fn layers(&self) -> &[LayerKind] {
+        match self {
+            Architecture::Qwen35Moe(shape) => &shape.layers,
+            Architecture::Gemma4(shape) => &shape.layers,
+        }
+    }
+
+    /// Number of tokens that it knows.
+    pub fn vocabulary(&self) -> u64 {
+        match self {
+            Architecture::Qwen35Moe(shape) => shape.vocabulary,
+            Architecture::Gemma4(shape) => shape.vocabulary,
+        }
+    }
+
+    /// Longest context that it was made for, in tokens.
+    pub fn context(&self) -> u64 {
+        match self {
+            Architecture::Qwen35Moe(shape) => shape.context,
+            Architecture::Gemma4(shape) => shape.context,
+        }
+    }
+
+    /// Routed experts of a layer, and how many of them a token uses.
+    pub fn experts(&self) -> (u64, u64) {
+        match self {
+            Architecture::Qwen35Moe(shape) => (shape.experts, shape.experts_used),
+            Architecture::Gemma4(shape) => (shape.experts, shape.experts_used),
+        }
+    }
+
+    /// Every tensor in the order that llama.cpp writes: those of no layer first, then layer by layer, each by name.
+    pub fn tensors(&self) -> Vec<TensorShape> {
+        let mut tensors = match self {
+            Architecture::Qwen35Moe(shape) => shape.tensors(),
+            Architecture::Gemma4(shape) => shape.tensors(),
+        };
+        tensors.sort_by(|a, b| (layer_of(&a.name), &a.name).cmp(&(layer_of(&b.name), &b.name)));
+        tensors
+    }
+
+    /// The hyper-parameters as a file states them, in the order of its writer.
+    pub fn metadata(&self) -> Vec<(String, Value)> {
+        match self {
+            Architecture::Qwen35Moe(shape) => shape.metadata(),
+            Architecture::Gemma4(shape) => shape.metadata(),
+        }
+    }
+
+    /// Bytes that the keys and values of `context` tokens take, which is also what decoding one more token reads.
+    /// `None` where a head's row does not fill whole blocks of `element`.
+    pub fn kv_bytes(&self, context: u64, element: TensorType) -> Option<u64> {
+        let mut total = 0u64;
+        for layer in 0..self.layers().len() {
+            let Some((heads, head_dim, window)) = self.kv_of(layer) else {
+                continue;
+            };
+            let position = element.bytes(head_dim)?.saturating_mul(2 * heads);
+            total = total.saturating_add(position.saturating_mul(context.min(window)));
+        }
+        Some(total)
+    }
+
+    /// KV heads, their dimension and the most positions kept, of a layer with softmax attention.
+    fn kv_of(&self, layer: usize) -> Option<(u64, u64, u64)> {
+        match self {
+            Architecture::Qwen35Moe(shape) => shape.kv_of(layer),
+            Architecture::Gemma4(shape) => shape.kv_of(layer),
+        }
+    }
+
+    /// Bytes of the recurrent state (Gated DeltaNet's matrices and convolution windows in f32), whatever the context.
+    pub fn state_bytes(&self) -> u64 {
+        match self {
+            Architecture::Qwen35Moe(shape) => shape.state_bytes() + shape.conv_bytes(),
+            Architecture::Gemma4(_) => 0,
+        }
+    }
+
+    /// Whether `tensors` has every tensor that decoding needs, with the right dimensions. Accepted variants: experts'
+    /// gate and up projections fused or apart, a vector with a dimension of one behind it, and blocks that only
+    /// multi-token prediction uses.
+    pub fn check_tensors(&self, tensors: &[TensorInfo]) -> Result<(), ModelError> {
+        let by_name: std::collections::HashMap<&str, &TensorInfo> = tensors
+            .iter()
+            .map(|tensor| (tensor.name.as_str(), tensor))
+            .collect();
+        for expected in self.tensors() {
+            let variant = other_gate_up(&expected);
+            let present = match variant {
+                Some(variant) if !by_name.contains_key(expected.name.as_str()) => variant,
+                _ => vec![expected],
+            };
+            for TensorShape { name, dims } in present {
+                let Some(found) = by_name.get(name.as_str()) else {
+                    return Err(ModelError::MissingTensor { name });
+                };
+                if trimmed(&found.dims) != trimmed(&dims) {
+                    return Err(ModelError::TensorShape {
+                        name,
+                        expected: dims,
+                        found: found.dims.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The layer that a tensor `blk.N.*` belongs to.
+pub(super) fn layer_of(name: &str) -> Option<usize> {
+    name.strip_prefix("blk.")?.split('.').next()?.parse().ok()
+}
+
+/// What a tensor `blk.N.*` is in its layer: the name behind the layer's number; the whole name of any other tensor.
+pub(super) fn name_in_layer(name: &str) -> &str {
+    name.strip_prefix("blk.")
+        .and_then(|rest| rest.split_once('.'))
+        .map_or(name, |(_, name)| name)
+}
+
+/// The tensors that may stand for a routed expert projection: fused for one of gate and up, both for fused.
+fn other_gate_up(tensor: &TensorShape) -> Option<Vec<TensorShape>> {
+    let [row, width, experts] = tensor.dims[..] else {
+        return None;
+    };
+    let renamed = |from: &str, to: &str, width: u64| TensorShape {
+        name: tensor.name.replace(from, to),
+        dims: vec![row, width, experts],
+    };
+    const FUSED: &str = "ffn_gate_up_exps";
+    match name_in_layer(&tensor.name) {
+        "ffn_gate_exps.weight" => Some(vec![renamed("ffn_gate_exps", FUSED, 2 * width)]),
+        "ffn_up_exps.weight" => Some(vec![renamed("ffn_up_exps", FUSED, 2 * width)]),
+        "ffn_gate_up_exps.weight" => Some(vec![
+            renamed(FUSED, "ffn_gate_exps", width / 2),
+            renamed(FUSED, "ffn_up_exps", width / 2),
+        ]),
+        _ => None,
+    }
+}
+
+/// Dimensions without trailing ones.
+fn trimmed(dims: &[u64]) -> &[u64] {
+    let len = dims
+        .iter()
+        .rposition(|dim| *dim != 1)
+        .map_or(0, |last| last + 1);
+    &dims[..len]
+}

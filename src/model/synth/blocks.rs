@@ -1,0 +1,193 @@
+//! The bytes of a tensor from its position alone: any block can be made anywhere, in any order, the same everywhere.
+//!
+//! Only integer operations and IEEE 754 additions, multiplications, divisions and roundings are used, which no
+//! compiler, processor or thread count changes.
+
+use half::f16;
+
+use crate::quant::TensorType::{self, *};
+
+use super::values::Distribution;
+
+/// A random sequence read by position: word `n` is the `n`-th output of SplitMix64 (Steele, Lea, Flood 2014) begun at
+/// `key`.
+#[derive(Debug, Clone, Copy)]
+struct Words {
+    key: u64,
+}
+
+impl Words {
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    /// The sequence of one tensor of one file.
+    fn new(seed: u64, tensor: u64) -> Self {
+        let per_seed = Words { key: seed };
+        Words {
+            key: per_seed.at(tensor),
+        }
+    }
+
+    fn at(self, position: u64) -> u64 {
+        let mut word = self
+            .key
+            .wrapping_add(position.wrapping_add(1).wrapping_mul(Self::STEP));
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+}
+
+/// A quantised type: where its blocks keep f16 scales, and what these do to uniformly random codes.
+struct Layout {
+    ty: TensorType,
+    /// Standard deviation of a weight whose block has scale 1.
+    spread: f64,
+    /// Where the scale lies in a block.
+    scale_at: usize,
+    /// Where the offset's scale lies, and that scale in units of the first, which makes the mean zero.
+    offset: Option<(usize, f64)>,
+}
+
+/// The spreads are exact for even codes: with sub-scales s in 0..64 and minima m alike, Q4_K has
+/// var(s q - 7.5 m) = E[s^2] E[q^2] - (E[s] E[q])^2 + 7.5^2 var(m) = 258.3^2, and so on.
+const LAYOUTS: &[Layout] = &[
+    layout(Q4_K, 258.3, 0, Some((2, 7.5))),
+    layout(Q5_K, 526.9, 0, Some((2, 15.5))),
+    layout(Q6_K, 1365.7, 208, None),
+    layout(Q8_0, 73.9, 0, None),
+    layout(Q5_0, 9.23, 0, None),
+    layout(Q5_1, 9.23, 0, Some((2, -15.5))),
+];
+
+const fn layout(
+    ty: TensorType,
+    spread: f64,
+    scale_at: usize,
+    offset: Option<(usize, f64)>,
+) -> Layout {
+    Layout {
+        ty,
+        spread,
+        scale_at,
+        offset,
+    }
+}
+
+/// Makes the blocks of one tensor.
+#[derive(Debug, Clone)]
+pub(super) struct Generator {
+    words: Words,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// f32 values; the tensor's number of elements.
+    Float(Distribution, u64),
+    /// Quantised blocks.
+    Quantised {
+        block_bytes: usize,
+        /// Offset in the block and the f16 bits of each of 256 equally likely scales, 0.6 to 1.4 of the wanted one.
+        fields: Vec<(usize, [[u8; 2]; 256])>,
+    },
+}
+
+impl Generator {
+    /// The generator of a tensor, or `None` for a type or distribution that it does not make.
+    pub fn new(
+        seed: u64,
+        tensor: u64,
+        ty: TensorType,
+        distribution: Distribution,
+        elements: u64,
+    ) -> Option<Self> {
+        let words = Words::new(seed, tensor);
+        if ty == F32 {
+            let kind = Kind::Float(distribution, elements);
+            return Some(Generator { words, kind });
+        }
+        let Distribution::Normal { std, .. } = distribution else {
+            return None;
+        };
+        let layout = LAYOUTS.iter().find(|layout| layout.ty == ty)?;
+        let scale = std / layout.spread;
+        let fields = [Some((layout.scale_at, 1.0)), layout.offset];
+        let kind = Kind::Quantised {
+            block_bytes: ty.block_bytes() as usize,
+            fields: fields
+                .into_iter()
+                .flatten()
+                .map(|(at, ratio)| (at, scales(scale * ratio)))
+                .collect(),
+        };
+        Some(Generator { words, kind })
+    }
+
+    /// Fills `out` with whole blocks, of which the first is block `first` of the tensor.
+    pub fn fill(&self, first: u64, out: &mut [u8]) {
+        match &self.kind {
+            Kind::Float(distribution, elements) => {
+                for (index, value) in (first..).zip(out.chunks_exact_mut(4)) {
+                    let drawn = float(*distribution, self.words.at(index), index, *elements);
+                    value.copy_from_slice(&drawn.to_le_bytes());
+                }
+            }
+            Kind::Quantised {
+                block_bytes,
+                fields,
+            } => {
+                // One word chooses the scale, the others are the codes; the last may be cut short.
+                let words_per_block = 1 + block_bytes.div_ceil(8) as u64;
+                for (index, block) in (first..).zip(out.chunks_exact_mut(*block_bytes)) {
+                    let start = index * words_per_block;
+                    for (word, codes) in (start + 1..).zip(block.chunks_mut(8)) {
+                        codes.copy_from_slice(&self.words.at(word).to_le_bytes()[..codes.len()]);
+                    }
+                    let choice = self.words.at(start) as u8;
+                    for (at, scales) in fields {
+                        block[*at..at + 2].copy_from_slice(&scales[usize::from(choice)]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The f16 bits of 256 scales, evenly from 0.6 to 1.4 of `wanted`.
+fn scales(wanted: f64) -> [[u8; 2]; 256] {
+    std::array::from_fn(|choice| {
+        let scale = wanted * (0.6 + 0.8 * (choice as f64 / 255.0));
+        f16::from_f32(scale as f32).to_le_bytes()
+    })
+}
+
+/// One f32 value from one random word.
+fn float(distribution: Distribution, word: u64, index: u64, elements: u64) -> f32 {
+    // 53 random bits below 1, exact in f64.
+    let unit = (word >> 11) as f64 / (1u64 << 53) as f64;
+    let value = match distribution {
+        Distribution::Normal { mean, std } => mean + std * bell(word),
+        // `unit` leaves the lowest bits unused.
+        Distribution::Signed => match word & 1 {
+            0 => 0.9 + 0.2 * unit,
+            _ => -0.9 - 0.2 * unit,
+        },
+        Distribution::Uniform { low, high } => low + (high - low) * unit,
+        Distribution::Decay => {
+            let octave = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0][(word % 6) as usize];
+            -octave * (1.0 + unit)
+        }
+        Distribution::RopeFactors => match index < elements / 4 {
+            true => 1.0,
+            false => 1e30,
+        },
+    };
+    value as f32
+}
+
+/// A bell-shaped value of mean 0 and standard deviation 1: the sum of four uniform 16-bit numbers, scaled.
+fn bell(word: u64) -> f64 {
+    let sum: u64 = (0..4).map(|part| (word >> (16 * part)) & 0xffff).sum();
+    // Mean 4 * 65535 / 2; standard deviation sqrt(4 (65536^2 - 1) / 12).
+    (sum as f64 - 131_070.0) / 37_837.2
+}

@@ -1,0 +1,12 @@
+//! Synthetic weights: files of a model's exact shapes and types whose bytes follow from a seed. Knows no device.
+
+mod blocks;
+mod error;
+mod plan;
+mod tokenizer;
+mod values;
+mod write;
+
+pub use error::SynthError;
+pub use plan::{SynthPlan, plan};
+pub use write::{SynthReport, write};

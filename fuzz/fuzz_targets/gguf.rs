@@ -18,10 +18,16 @@ fuzz_target!(|data: &[u8]| {
         }
     };
     for (key, value) in gguf.metadata().iter() {
-        assert_eq!(gguf.metadata().get(key).map(|found| found.describe()), Some(value.describe()));
+        assert_eq!(
+            gguf.metadata().get(key).map(|found| found.describe()),
+            Some(value.describe())
+        );
         let _ = gguf.metadata().u64(key);
         let _ = gguf.metadata().integers(key);
-        let _ = gguf.metadata().strings(key).map(|strings| strings.iter().count());
+        let _ = gguf
+            .metadata()
+            .strings(key)
+            .map(|strings| strings.iter().count());
     }
     for tensor in gguf.tensors() {
         assert_eq!(gguf.tensor(&tensor.name), Some(tensor));
@@ -29,12 +35,25 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(bytes.len() as u64, tensor.bytes);
         let blocks = (tensor.bytes / tensor.ty.block_bytes()).min(MAX_BLOCKS);
         let mut weights = vec![0.0; (blocks * tensor.ty.block_elements()) as usize];
-        let _ = dequantize(tensor.ty, &bytes[..(blocks * tensor.ty.block_bytes()) as usize], &mut weights);
+        let _ = dequantize(
+            tensor.ty,
+            &bytes[..(blocks * tensor.ty.block_bytes()) as usize],
+            &mut weights,
+        );
     }
 
     // What was read can be written, and reads the same.
-    let metadata: Vec<_> = gguf.metadata().iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
-    let tensors: Vec<_> = gguf.tensors().iter().map(|t| (t.name.clone(), t.dims.clone(), t.ty)).collect();
-    let header = writer::header(&metadata, &tensors, gguf.alignment()).expect("a header that was read");
+    let metadata: Vec<_> = gguf
+        .metadata()
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .collect();
+    let tensors: Vec<_> = gguf
+        .tensors()
+        .iter()
+        .map(|t| (t.name.clone(), t.dims.clone(), t.ty))
+        .collect();
+    let header =
+        writer::header(&metadata, &tensors, gguf.alignment()).expect("a header that was read");
     assert_eq!(header.tensors.len(), tensors.len());
 });

@@ -1,6 +1,9 @@
 //! Files that the writer made: cut short, or never made because the reader would refuse them.
 
-use crate::gguf::{Gguf, Value, writer};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use crate::gguf::{Array, Gguf, Value, writer};
 use crate::quant::TensorType;
 
 /// A file with two keys and two tensors, no byte after the last tensor.
@@ -84,4 +87,59 @@ fn the_writer_refuses_what_the_reader_would() {
         text(&[], &[tensor("t", &[256, 1, 1, 1, 1])], 32),
         "expected at most 4 dimensions at byte 33, found 5"
     );
+}
+
+/// As large as the largest model file of the suite: a vocabulary of 248,320 tokens, 247,587 merges and 21 GB of tensors.
+#[test]
+fn a_file_of_21_gigabytes_opens_at_once() {
+    let strings = |prefix: &str, count: u32| {
+        let all = (0..count).map(|i| format!("{prefix}{i}"));
+        Value::Array(Array::String(all.collect()))
+    };
+    let metadata = [
+        (
+            "tokenizer.ggml.tokens".to_owned(),
+            strings("token", 248_320),
+        ),
+        (
+            "tokenizer.ggml.merges".to_owned(),
+            strings("to ken", 247_587),
+        ),
+        (
+            "tokenizer.ggml.token_type".to_owned(),
+            Value::Array(Array::I32(vec![1; 248_320])),
+        ),
+    ];
+    let tensors: Vec<_> = (0..733)
+        .map(|i| {
+            (
+                format!("blk.{i}.weight"),
+                vec![2048, 25_000],
+                TensorType::Q4_K,
+            )
+        })
+        .collect();
+    let header = writer::header(&metadata, &tensors, 32).unwrap();
+    assert!(header.file_bytes > 21_000_000_000);
+
+    // Sparse: the data section is never written, nor read.
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&header.bytes).unwrap();
+    file.as_file().set_len(header.file_bytes).unwrap();
+    let start = Instant::now();
+    let gguf = Gguf::open(file.path()).unwrap();
+    let elapsed = start.elapsed();
+    assert!(
+        elapsed < Duration::from_secs(1),
+        "unoptimised, on a busy machine, it took {elapsed:?}"
+    );
+
+    assert_eq!(gguf.tensors(), header.tensors);
+    let tokens = gguf.metadata().strings("tokenizer.ggml.tokens").unwrap();
+    assert_eq!(
+        (tokens.len(), tokens.get(248_319)),
+        (248_320, Some("token248319"))
+    );
+    let last = &header.tensors[732];
+    assert_eq!(gguf.bytes(last).len() as u64, last.bytes);
 }

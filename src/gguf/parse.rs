@@ -245,9 +245,12 @@ fn read_row(cursor: &mut Cursor) -> Result<Row, GgufError> {
             found: dim_count.into(),
         });
     }
-    let dims = (0..dim_count)
+    let mut dims = (0..dim_count)
         .map(|_| cursor.u64("dimensions"))
         .collect::<Result<Vec<_>, _>>()?;
+    if dims.is_empty() {
+        dims.push(1); // a scalar, as llama.cpp reads it
+    }
     let offset = cursor.offset();
     let id = cursor.u32("tensor type")?;
     let ty = TensorType::from_id(id).ok_or_else(|| GgufError::UnknownTensorType {

@@ -13,7 +13,7 @@ pub(super) const MAX_DIMS: u32 = 4;
 pub struct TensorInfo {
     /// Name, unique in its file.
     pub name: String,
-    /// Elements along each dimension, fastest first; at most four.
+    /// Elements along each dimension, fastest first: one to four numbers, none of them 0.
     pub dims: Vec<u64>,
     /// Element type.
     pub ty: TensorType,

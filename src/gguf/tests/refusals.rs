@@ -186,6 +186,13 @@ fn a_key_that_occurs_twice_is_refused() {
         raw.refusal(),
         "expected every key once, found `a` again at byte 52"
     );
+    let raw = ["z", "a", "z", "a"]
+        .into_iter()
+        .fold(Raw::header(0, 4), pair);
+    assert_eq!(
+        raw.refusal(),
+        "expected every key once, found `z` again at byte 52"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every way in which a tensor table can be wrong has its own error.
 
 use super::raw::Raw;
+use crate::gguf::Gguf;
 use crate::quant::TensorType;
 
 #[test]
@@ -41,6 +42,16 @@ fn five_dimensions_are_refused() {
         raw.refusal(),
         "expected at most 4 dimensions at byte 33, found 5"
     );
+}
+
+#[test]
+fn a_tensor_without_dimensions_is_one_element() {
+    let raw = Raw::header(1, 0)
+        .tensor("t", &[], TensorType::F32, 0)
+        .data(4);
+    let gguf = Gguf::parse(raw.0).unwrap();
+    let scalar = gguf.tensor("t").unwrap();
+    assert_eq!((scalar.dims.as_slice(), scalar.bytes), ([1].as_slice(), 4));
 }
 
 #[test]

@@ -89,6 +89,14 @@ fn the_writer_refuses_what_the_reader_would() {
     );
 }
 
+#[test]
+fn an_alignment_in_the_metadata_is_not_written_twice() {
+    let metadata = [("general.alignment".to_owned(), Value::U32(64))];
+    let header = writer::header(&metadata, &[], 64).unwrap();
+    let gguf = Gguf::parse(header.bytes).unwrap();
+    assert_eq!((gguf.alignment(), gguf.metadata().len()), (64, 1));
+}
+
 /// As large as the largest model file of the suite: a vocabulary of 248,320 tokens, 247,587 merges and 21 GB of tensors.
 #[test]
 fn a_file_of_21_gigabytes_opens_at_once() {

@@ -11,8 +11,8 @@ pub(super) const MAGIC: [u8; 4] = *b"GGUF";
 pub(super) const ALIGNMENT_KEY: &str = "general.alignment";
 pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
 
-// No public file comes near these. They bound the work that a hostile one can ask for; memory is bounded by the length
-// of its header in any case.
+// No public file comes near these. They bound the work that a hostile one can ask for; memory is bounded by a small
+// multiple of its header's length in any case.
 const MAX_HEADER_BYTES: u64 = 1 << 30; // the longest known, with 262,144 tokens and 514,906 merges, has 16 MB
 const MAX_TENSORS: u64 = 1 << 16;
 const MAX_PAIRS: u64 = 1 << 16;

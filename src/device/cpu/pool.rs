@@ -1,5 +1,6 @@
 //! The operations of the CPU device on a pool of threads of its own; idle threads sleep.
 
+use std::ops::Range;
 use std::sync::Barrier;
 
 use rayon::prelude::*;
@@ -69,7 +70,7 @@ impl CpuDevice {
             buffer
                 .words()
                 .par_chunks(TASK_WORDS)
-                .map(xor)
+                .map(|part| xor([part]))
                 .reduce(|| 0, |a, b| a ^ b)
         })
     }
@@ -124,12 +125,12 @@ impl CpuDevice {
             });
         }
         let words = buffer.words();
-        let part = |range: &std::ops::Range<usize>| xor(words.get(range.clone()).unwrap_or(&[]));
+        let part = |range: &Range<usize>| words.get(range.clone()).unwrap_or(&[]);
         Ok(self.pool.install(|| {
             gather
                 .tasks()
                 .par_iter()
-                .map(|task| task.iter().fold(0, |sum, range| sum ^ part(range)))
+                .map(|task| xor(task.iter().map(part)))
                 .reduce(|| 0, |a, b| a ^ b)
         }))
     }
@@ -152,16 +153,23 @@ impl CpuDevice {
     }
 }
 
-/// XOR of `words`.
-fn xor(words: &[u64]) -> u64 {
-    let (blocks, rest) = words.as_chunks::<LANES>();
+/// XOR of the words of all `parts`. One set of lanes serves all parts: reducing them at the end of each would fill the
+/// processor's window, and loads of the next part could not start while those of this one are under way.
+fn xor<'a>(parts: impl IntoIterator<Item = &'a [u64]>) -> u64 {
     let mut lanes = [0; LANES];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block) {
-            *lane ^= word;
+    let mut sum = 0;
+    for part in parts {
+        let (blocks, rest) = part.as_chunks::<LANES>();
+        for block in blocks {
+            for (lane, word) in lanes.iter_mut().zip(block) {
+                *lane ^= word;
+            }
+        }
+        for word in rest {
+            sum ^= word;
         }
     }
-    lanes.iter().chain(rest).fold(0, |sum, word| sum ^ word)
+    lanes.iter().fold(sum, |sum, lane| sum ^ lane)
 }
 
 #[cfg(test)]

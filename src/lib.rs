@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod build_info;
+pub mod cli;
 pub mod config;
 pub mod device;
 pub mod gguf;
@@ -14,6 +15,8 @@ pub mod model;
 pub mod plan;
 pub mod quant;
 pub mod result;
+pub mod run;
 pub mod stats;
 pub mod telemetry;
+pub mod ui;
 pub mod units;

@@ -85,7 +85,7 @@ impl Sampler {
     /// Ends the thread; all readings so far.
     pub fn stop(mut self) -> TelemetryRecord {
         self.join();
-        lock(&self.readings).record()
+        std::mem::take(&mut *lock(&self.readings)).into_record()
     }
 
     fn join(&mut self) {
@@ -138,48 +138,54 @@ fn lock(readings: &Mutex<Readings>) -> MutexGuard<'_, Readings> {
     readings.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Readings by time and series.
+/// Readings by time and quantity.
 #[derive(Debug, Default)]
 struct Readings {
     times_ns: Vec<u64>,
-    series: Vec<Series>,
+    columns: Vec<Column>,
+}
+
+/// One quantity: a value or a gap per time, or why it does not answer.
+#[derive(Debug)]
+struct Column {
+    quantity: String,
+    unit: &'static str,
+    source: String,
+    values: Result<Vec<Option<u64>>, String>,
 }
 
 impl Readings {
     /// The first reading decides which quantities answer at all.
     fn first(time_ns: u64, probes: &mut [Probe]) -> Self {
-        let series = probes.iter_mut().map(|probe| Series {
+        let columns = probes.iter_mut().map(|probe| Column {
             quantity: probe.quantity.clone(),
-            unit: probe.unit.to_owned(),
+            unit: probe.unit,
             source: probe.source.clone(),
-            samples: Reading::from_result((probe.read)().map(|value| vec![value])),
+            values: (probe.read)().map(|value| vec![value]),
         });
         Self {
             times_ns: vec![time_ns],
-            series: series.collect(),
+            columns: columns.collect(),
         }
     }
 
     fn answering(&self) -> Vec<bool> {
-        let answers = |series: &Series| series.samples.value().is_some();
-        self.series.iter().map(answers).collect()
+        let columns = self.columns.iter();
+        columns.map(|column| column.values.is_ok()).collect()
     }
 
     fn push(&mut self, time_ns: u64, row: &[Option<u64>]) {
         self.times_ns.push(time_ns);
-        for (series, value) in self.series.iter_mut().zip(row) {
-            let samples =
-                std::mem::replace(&mut series.samples, Reading::missing("being extended"));
-            series.samples = samples.map(|mut samples| {
-                samples.push(*value);
-                samples
-            });
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            if let Ok(values) = &mut column.values {
+                values.push(*value);
+            }
         }
     }
 
     fn give_up(&mut self, reason: &str) {
-        for series in &mut self.series {
-            series.samples = Reading::missing(reason);
+        for column in &mut self.columns {
+            column.values = Err(reason.to_owned());
         }
     }
 
@@ -191,19 +197,23 @@ impl Readings {
             first = first.saturating_sub(1);
             end = (end + 1).min(self.times_ns.len());
         }
-        let series = self
-            .series
-            .iter()
-            .find(|series| series.quantity == quantity.name());
-        let samples = series.and_then(|series| series.samples.value()?.get(first..end));
-        samples.unwrap_or_default().iter().flatten().copied()
+        let mut columns = self.columns.iter();
+        let column = columns.find(|column| column.quantity == quantity.name());
+        let values = column.and_then(|column| column.values.as_ref().ok()?.get(first..end));
+        values.unwrap_or_default().iter().flatten().copied()
     }
 
-    fn record(&mut self) -> TelemetryRecord {
+    fn into_record(self) -> TelemetryRecord {
+        let series = self.columns.into_iter().map(|column| Series {
+            quantity: column.quantity,
+            unit: column.unit.to_owned(),
+            source: column.source,
+            samples: Reading::from_result(column.values),
+        });
         TelemetryRecord {
             interval_ns: INTERVAL_NS,
-            times_ns: std::mem::take(&mut self.times_ns),
-            series: std::mem::take(&mut self.series),
+            times_ns: self.times_ns,
+            series: series.collect(),
         }
     }
 }
@@ -215,11 +225,11 @@ mod tests {
     fn readings(quantity: Quantity, rows: &[(u64, Option<u64>)]) -> Readings {
         Readings {
             times_ns: rows.iter().map(|row| row.0).collect(),
-            series: vec![Series {
+            columns: vec![Column {
                 quantity: quantity.name().into(),
-                unit: quantity.unit().into(),
+                unit: quantity.unit(),
                 source: "test".into(),
-                samples: Reading::of(rows.iter().map(|row| row.1).collect()),
+                values: Ok(rows.iter().map(|row| row.1).collect()),
             }],
         }
     }

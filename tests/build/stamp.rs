@@ -11,6 +11,10 @@ use super::build::stamp::{provenance, watched};
 
 fn git(root: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
+        // Set where the tests run in a hook.
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
         .args([
             "-c",
             "user.name=Test",

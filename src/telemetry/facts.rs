@@ -37,8 +37,15 @@ pub struct NvmlFacts {
 }
 
 impl NvmlFacts {
-    /// What NVML says now.
-    pub fn of(gpu: &Gpu) -> Self {
+    /// What NVML says now; without a GPU, its reason everywhere.
+    pub fn of(gpu: &Reading<Gpu>) -> Self {
+        match gpu.value() {
+            Some(gpu) => Self::answered(gpu),
+            None => Self::missing(gpu.reason().unwrap_or("no GPU")),
+        }
+    }
+
+    fn answered(gpu: &Gpu) -> Self {
         let api = &gpu.nvml.api;
         Self {
             ecc: ask(gpu, |device| Ok(device.is_ecc_enabled()?.currently_enabled)),
@@ -56,8 +63,8 @@ impl NvmlFacts {
         }
     }
 
-    /// No fact, for `reason`: NVML is absent, or does not list the GPU.
-    pub fn missing(reason: &str) -> Self {
+    /// No fact, for `reason`: there is no NVML, or it does not list the GPU.
+    fn missing(reason: &str) -> Self {
         Self {
             ecc: Reading::missing(reason),
             mig: Reading::missing(reason),
@@ -75,7 +82,7 @@ impl NvmlFacts {
 
 /// Everything NVML answers or refuses about `gpu`, as a person reads it: name of the quantity, and its value with unit.
 pub fn nvml_report(gpu: &Gpu) -> Vec<(&'static str, Reading<String>)> {
-    let facts = NvmlFacts::of(gpu);
+    let facts = NvmlFacts::answered(gpu);
     let mut report = vec![
         ("driver version", facts.driver_version),
         ("nvml version", facts.nvml_version),
@@ -196,7 +203,10 @@ fn other_processes(gpu: &Gpu) -> Reading<u64> {
     let listed = ask(gpu, |device| {
         let compute = device.running_compute_processes()?;
         // Without graphics, as on data-centre boards, there are no graphics processes.
-        let graphics = device.running_graphics_processes().unwrap_or_default();
+        let graphics = match device.running_graphics_processes() {
+            Err(NvmlError::NotSupported) => Vec::new(),
+            graphics => graphics?,
+        };
         Ok(compute
             .iter()
             .chain(&graphics)
@@ -228,6 +238,7 @@ fn sees_all_processes() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Nvml;
     use super::*;
 
     #[test]
@@ -271,8 +282,25 @@ mod tests {
 
     #[test]
     fn without_nvml_every_fact_carries_the_reason() {
-        let facts = NvmlFacts::missing("no driver");
+        let facts = NvmlFacts::of(&Reading::missing("no driver"));
         assert_eq!(facts.ecc.reason(), Some("no driver"));
         assert_eq!(facts.libnvidia_ml.reason(), Some("no driver"));
+    }
+
+    #[test]
+    #[ignore = "needs an NVIDIA GPU; prints what it answers"]
+    fn a_real_gpu_answers() {
+        let nvml = Nvml::open().unwrap();
+        let gpu = nvml.gpus().into_iter().next().unwrap();
+        for (name, reading) in nvml_report(&gpu) {
+            println!("{name}: {reading:?}");
+        }
+        println!("kernel module: {:?}", kernel_module_version());
+        let facts = NvmlFacts::of(&Reading::of(gpu.clone()));
+        let library = facts.libnvidia_ml;
+        println!("libnvidia-ml: {library:?}");
+        assert!(library.value().is_some());
+        let uuid = gpu.device().unwrap().uuid().unwrap();
+        assert!(Gpu::find(&uuid, "").is_ok());
     }
 }

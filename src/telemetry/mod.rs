@@ -3,6 +3,8 @@
 mod clock;
 mod cpu_model;
 mod facts;
+#[cfg(test)]
+mod fake_nvml;
 mod host;
 mod host_load;
 mod hwmon;

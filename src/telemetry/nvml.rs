@@ -78,7 +78,7 @@ impl Nvml {
         Self::open_first(library::candidates(FILE))
     }
 
-    fn open_first(candidates: Vec<PathBuf>) -> Result<Self, NvmlUnavailable> {
+    pub(super) fn open_first(candidates: Vec<PathBuf>) -> Result<Self, NvmlUnavailable> {
         let mut unavailable = NvmlUnavailable::NotFound;
         for path in candidates {
             let api = nvml_wrapper::Nvml::builder()
@@ -140,6 +140,15 @@ pub struct Gpu {
 }
 
 impl Gpu {
+    /// Opens NVML and finds the GPU with the UUID and PCI bus id that CUDA gives.
+    ///
+    /// # Errors
+    ///
+    /// `NvmlUnavailable`.
+    pub fn find(uuid: &str, pci_bus_id: &str) -> Result<Self, NvmlUnavailable> {
+        Nvml::open()?.gpu(uuid, pci_bus_id)
+    }
+
     /// NVML's handle, asked anew because it borrows the library.
     pub(super) fn device(&self) -> Result<Device<'_>, NvmlError> {
         self.nvml.api.device_by_index(self.index)

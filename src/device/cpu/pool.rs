@@ -289,4 +289,25 @@ mod tests {
     fn a_device_without_threads_is_refused() {
         assert!(CpuDevice::new(0).is_err());
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_spans_give_the_xor_of_their_words(
+            spans in proptest::collection::vec((0..40_000_u64, 1..20_000_u64), 0..20),
+        ) {
+            let device = CpuDevice::new(2).unwrap();
+            let buffer = device.generate(60_000 * 8, SEED).unwrap();
+            let gather = Gather::new(spans.iter().map(|(first, words)| Span {
+                offset_bytes: first * 8,
+                bytes: words * 8,
+            }));
+            let expected = spans
+                .iter()
+                .map(|(first, words)| generator::xor(SEED, *first..first + words))
+                .fold(0, |sum, span| sum ^ span);
+            proptest::prop_assert_eq!(device.gather(&buffer, &gather.unwrap()).unwrap(), expected);
+        }
+    }
 }

@@ -15,3 +15,4 @@ pub mod result;
 pub mod stats;
 pub mod telemetry;
 pub mod units;
+pub mod verify;

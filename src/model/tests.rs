@@ -1,5 +1,7 @@
 //! Files that a loader should accept or refuse, made from the tiny architectures by changing one thing.
 
+use proptest::prelude::*;
+
 use crate::gguf::{Array, Gguf, Value, writer};
 use crate::quant::TensorType::{self, F32, Q4_K};
 
@@ -49,8 +51,8 @@ impl Draft {
     /// The file, its tensors all zero.
     fn file(&self) -> Gguf<Vec<u8>> {
         let header = writer::header(&self.metadata, &self.tensors, 32).unwrap();
-        let mut bytes = header.bytes;
-        bytes.resize(header.file_bytes as usize, 0);
+        let mut bytes = vec![0; header.file_bytes as usize];
+        bytes[..header.bytes.len()].copy_from_slice(&header.bytes);
         Gguf::parse(bytes).unwrap()
     }
 
@@ -295,4 +297,61 @@ fn an_inspection_has_this_shape() {
     }];
     let file = Draft::of(Model::Qwen35).file();
     insta::assert_json_snapshot!(inspect(&file, &[0, 1000], &machines).unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Hyper-parameters are a stranger's: up to the largest that are taken, nothing may overflow.
+    #[test]
+    fn any_hyper_parameters_are_read_or_refused(model in 0..2usize, which in any::<u64>(), value in prop_oneof![
+        Just(0), Just(1), Just(1024), Just(1 << 16), any::<u32>(),
+    ]) {
+        let mut draft = Draft::of(Model::ALL[model]);
+        for (index, (_, found)) in draft.metadata.iter_mut().enumerate() {
+            if let (Value::U32(found), 1) = (found, which >> index & 1) {
+                *found = value;
+            }
+        }
+        if let Ok(architecture) = draft.architecture() {
+            let (state, kv) = (architecture.state_bytes(), architecture.kv_bytes(u64::MAX, F32));
+            prop_assert!(state < 1 << 63 && kv.is_some());
+            let _ = draft.inspect();
+        }
+    }
+}
+
+#[test]
+fn the_largest_hyper_parameters_overflow_nothing() {
+    let limit = 1 << 16;
+    let qwen = Architecture::Qwen35Moe(Qwen35Moe {
+        layers: [LayerKind::GatedDeltaNet, LayerKind::FullAttention].repeat(512),
+        query_heads: limit,
+        kv_heads: limit,
+        head_dim: limit,
+        conv_kernel: limit,
+        state_size: limit,
+        key_heads: limit,
+        value_heads: limit,
+        ..Qwen35Moe::full()
+    });
+    let gemma = Architecture::Gemma4(Gemma4 {
+        layers: [LayerKind::SlidingAttention, LayerKind::FullAttention].repeat(512),
+        query_heads: limit,
+        sliding_kv_heads: limit,
+        full_kv_heads: limit,
+        sliding_head_dim: limit,
+        full_head_dim: limit,
+        expert_width: limit,
+        ..Gemma4::full()
+    });
+    for architecture in [qwen, gemma] {
+        assert!(architecture.state_bytes() < 1 << 63);
+        assert_eq!(architecture.kv_bytes(u64::MAX, F32), Some(u64::MAX));
+        assert_eq!(
+            architecture.kv_bytes(1, F32),
+            Some(architecture.kv_bytes(2, F32).unwrap() / 2)
+        );
+        assert!(!architecture.tensors().is_empty());
+    }
 }

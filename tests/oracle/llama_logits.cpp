@@ -17,7 +17,9 @@ int main(int argc, char ** argv) {
         return 2;
     }
     llama_backend_init();
-    llama_model * model = llama_model_load_from_file(argv[1], llama_model_default_params());
+    llama_model_params model_params = llama_model_default_params();
+    model_params.use_extra_bufts = false; // no repacked copy: a full-size file stays in the page cache
+    llama_model * model = llama_model_load_from_file(argv[1], model_params);
     if (!model) return 1;
 
     llama_context_params params = llama_context_default_params();

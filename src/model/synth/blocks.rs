@@ -197,6 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::quant::dequantize;
 
     fn generator(ty: TensorType) -> Generator {
         let distribution = Distribution::Normal {
@@ -206,7 +207,7 @@ mod tests {
         Generator::new(1, 2, ty, distribution, 1 << 20).unwrap()
     }
 
-    /// The first outputs of SplitMix64 begun at 1234567, as Rosetta Code's "Pseudo-random numbers/Splitmix64" lists them.
+    /// The first outputs of SplitMix64 begun at 1234567, as Rosetta Code lists them under "Pseudo-random numbers/Splitmix64".
     #[test]
     fn words_are_those_of_splitmix64() {
         let words = Words { key: 1_234_567 };
@@ -277,6 +278,26 @@ mod tests {
                 .count(),
             2_500
         );
+    }
+
+    #[test]
+    fn quantised_weights_have_mean_zero_and_the_wanted_deviation() {
+        for layout in LAYOUTS {
+            let blocks = 100_000 / layout.ty.block_elements() as usize;
+            let mut bytes = vec![0; blocks * layout.ty.block_bytes() as usize];
+            generator(layout.ty).fill(0, &mut bytes);
+            let mut weights = vec![0.0; blocks * layout.ty.block_elements() as usize];
+            dequantize(layout.ty, &bytes, &mut weights).unwrap();
+            let count = weights.len() as f64;
+            let mean = weights.iter().map(|weight| f64::from(*weight)).sum::<f64>() / count;
+            let squares = weights
+                .iter()
+                .map(|weight| f64::from(*weight) * f64::from(*weight));
+            let std = (squares.sum::<f64>() / count).sqrt();
+            // Codes of 5 and 8 bits with a sign have one more negative value; the scales' spread adds 2.6 %.
+            let found = format!("{}: mean {mean}, std {std}", layout.ty);
+            assert!(mean.abs() < 0.07 && (0.99..1.07).contains(&std), "{found}");
+        }
     }
 
     proptest! {

@@ -118,6 +118,9 @@ pub struct VerifyArgs {
     /// Git checkout that must hold the commit and the flake.lock named by the result
     #[arg(long, value_name = "DIR")]
     pub git: Option<PathBuf>,
+    /// Accept results of a program with uncommitted changes: for development, since nobody can rebuild it
+    #[arg(long)]
+    pub allow_dirty: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

@@ -57,6 +57,16 @@ impl Source {
         (name != "lib").then_some(name)
     }
 
+    /// Lines of what the program consists of: tests and what only they use do not count.
+    fn lines(&self) -> usize {
+        let test_only = self.path.contains("/tests/") || self.path.ends_with("/sample.rs");
+        let program = self.text.split("#[cfg(test)]\nmod ").next();
+        match test_only {
+            true => 0,
+            false => program.map_or(0, |text| text.lines().count()),
+        }
+    }
+
     /// The text without comments and doc comments.
     fn code(&self) -> String {
         let code = |line: &str| match line.find("//") {
@@ -219,27 +229,13 @@ fn unsafe_code_is_where_it_may_be() {
 }
 
 #[test]
-fn a_mod_file_only_names_what_is_beside_it() {
-    let words = [
-        "fn ",
-        "struct ",
-        "enum ",
-        "trait ",
-        "impl ",
-        "impl<",
-        "const ",
-        "static ",
-        "macro_rules!",
-    ];
-    for source in sources()
-        .into_iter()
-        .filter(|source| source.path.ends_with("/mod.rs"))
-    {
-        for line in source.code().lines().map(str::trim_start) {
-            let line = line.strip_prefix("pub ").unwrap_or(line);
-            let found = words.iter().find(|word| line.starts_with(**word));
-            assert!(found.is_none(), "{}: {line}", source.path);
-        }
+fn a_mod_file_has_no_logic() {
+    for source in sources() {
+        let code = source.code();
+        let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let found = words.find(|word| ["fn", "impl", "trait", "macro_rules"].contains(word));
+        let is_mod = source.path.ends_with("/mod.rs");
+        assert!(!is_mod || found.is_none(), "{}: {found:?}", source.path);
     }
 }
 
@@ -254,13 +250,13 @@ fn every_module_says_in_its_first_line_what_it_is_for() {
 fn files_are_short_enough_to_be_read() {
     let long: Vec<String> = sources()
         .iter()
-        .map(|source| (source.text.lines().count(), &source.path))
+        .map(|source| (source.lines(), &source.path))
         .filter(|(lines, _)| *lines > LINES_MAX)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();
     assert!(
         long.is_empty(),
-        "more than {LINES_MAX} lines:\n{}",
+        "more than {LINES_MAX} lines before the tests:\n{}",
         long.join("\n")
     );
 }

@@ -20,3 +20,4 @@ pub mod stats;
 pub mod telemetry;
 pub mod ui;
 pub mod units;
+pub mod verify;

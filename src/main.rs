@@ -8,7 +8,7 @@ use sparkbench::ui::terminal;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|found| terminal::bug(&found.to_string())));
-    match panic::catch_unwind(|| dispatch::run(std::env::args_os())) {
+    match panic::catch_unwind(|| dispatch::main(std::env::args_os())) {
         Ok(exit) => exit.into(),
         // The hook has said what happened.
         Err(_) => Exit::Unexpected.into(),

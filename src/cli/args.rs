@@ -118,6 +118,9 @@ pub struct VerifyArgs {
     /// Git checkout that must hold the commit and the flake.lock named by the result
     #[arg(long, value_name = "DIR")]
     pub git: Option<PathBuf>,
+    /// Accept results of a program with uncommitted changes: for development, since nobody can rebuild it
+    #[arg(long)]
+    pub allow_dirty: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -259,6 +262,20 @@ mod tests {
     fn a_seed_that_is_no_number_is_refused() {
         for wrong in ["", "0x", "g", "+1", "-1", "11112222333344445"] {
             assert!(hexadecimal(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_readme_is_accepted() {
+        let readme = include_str!("../../README.md");
+        let commands: Vec<&str> = readme
+            .lines()
+            .filter(|line| line.starts_with("sparkbench "))
+            .collect();
+        assert!(commands.len() >= 5, "{commands:?}");
+        for command in commands {
+            let parsed = Cli::try_parse_from(command.split(' '));
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
         }
     }
 }

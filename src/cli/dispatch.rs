@@ -9,10 +9,10 @@ use crate::ui::terminal::{self, Colour};
 use super::args::{Cli, Color, Command, WeightsCommand};
 use super::error::CliError;
 use super::exit::Exit;
-use super::{completions, doctor, inspect, schema, targets, usage, weights};
+use super::{completions, doctor, inspect, run, schema, targets, usage, verify, weights};
 
 /// Runs the command that `arguments` (with the program's name first) ask for, and prints why it failed if it did.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
@@ -23,7 +23,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Color::Always => Colour::Always,
         Color::Never => Colour::Never,
     });
-    match dispatch(cli.command) {
+    match dispatch(cli.command, &arguments) {
         Ok(exit) => exit,
         Err(error) => {
             terminal::error(&error.message, error.hint.as_deref());
@@ -32,16 +32,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-fn dispatch(command: Command) -> Result<Exit, CliError> {
+fn dispatch(command: Command, arguments: &[OsString]) -> Result<Exit, CliError> {
     match command {
+        Command::Run(args) => run::run(&args, recorded(arguments)),
+        Command::Verify(args) => verify::verify(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Schema => schema::print(),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Weights(WeightsCommand::Synth(args)) => weights::synth(&args),
         Command::Targets(args) => targets::list(&args),
         Command::Completions { shell } => completions::print(shell),
-        _ => Err(CliError::new(Exit::Unexpected, "not there", "wait")),
     }
+}
+
+/// The command line without the program's name, as a result holds it.
+fn recorded(arguments: &[OsString]) -> Vec<String> {
+    let words = arguments.iter().skip(1);
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Prints a text to stdout.

@@ -7,7 +7,8 @@ use crate::config::ConfigError;
 use crate::gguf::GgufError;
 use crate::model::ModelError;
 use crate::model::synth::SynthError;
-use crate::result::{ReadError, SealError};
+use crate::result::{ReadError, SaltError, SealError};
+use crate::run::RunError;
 
 use super::exit::Exit;
 
@@ -121,6 +122,25 @@ impl From<SealError> for CliError {
             &error,
             Some("this is a bug; please report it with the line above".to_owned()),
         )
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let exit = match error {
+            _ if error.is_out_of_memory() => Exit::Output,
+            RunError::UnknownFamily { .. } => Exit::Usage,
+            RunError::Kernel(_) | RunError::Device(_) => Exit::Device,
+            RunError::BuildInfo(error) => return error.into(),
+            RunError::Random(_) => Exit::Unexpected,
+        };
+        Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<SaltError> for CliError {
+    fn from(error: SaltError) -> Self {
+        Self::from_parts(Exit::Unexpected, &error, None)
     }
 }
 

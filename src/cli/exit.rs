@@ -101,4 +101,13 @@ mod tests {
         assert_eq!(distinct.len(), codes.len());
         assert!(codes.iter().all(|c| *c < 101 || [130, 143].contains(c)));
     }
+
+    #[test]
+    fn the_readme_lists_them() {
+        let readme = include_str!("../../README.md");
+        for exit in Exit::ALL {
+            let row = format!("| {} | {} |", exit.code(), exit.meaning());
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
 }

@@ -46,3 +46,17 @@ impl Interrupt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_signal_asks_and_decides_the_exit_code() {
+        let interrupt = Interrupt::install().unwrap();
+        assert!(!interrupt.flag().load(Ordering::SeqCst));
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert!(interrupt.flag().load(Ordering::SeqCst));
+        assert_eq!(interrupt.exit(), Exit::Terminated);
+    }
+}

@@ -320,11 +320,15 @@ mod tests {
         let read = payload.peaks.read_gbps.value().unwrap();
         assert_eq!(read.case, "memory/read");
         let label = ("peak".to_owned(), "read".to_owned());
-        payload.cases[2].labels.extend([label]);
+        let warm = payload
+            .cases
+            .iter_mut()
+            .find(|case| case.id == "memory/l2/4MiB");
+        warm.unwrap().labels.extend([label]);
         payload.derive();
         assert_eq!(
             payload.peaks.read_gbps.value().unwrap().case,
-            "memory/expert_fetch/qwen35/warm"
+            "memory/l2/4MiB"
         );
         assert_eq!(
             Peaks::of(&[]).int8_tops.reason(),

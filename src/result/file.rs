@@ -311,7 +311,7 @@ mod tests {
                 "appears twice",
             ),
             (
-                edited("\"context_tokens\": 32768", "\"a\": 1, \"a\": 1"),
+                edited("\"tokens\": 32768", "\"a\": 1, \"a\": 1"),
                 "`payload.cases[1].sizes.a` appears twice",
             ),
             (
@@ -395,7 +395,7 @@ mod tests {
     fn the_name_says_when_where_and_what() {
         let name = sealed().name;
         assert!(
-            name.starts_with("2026-11-23-rig_h100-memory-") && name.ends_with(".json"),
+            name.starts_with("2026-11-23-h100-memory-") && name.ends_with(".json"),
             "{name}"
         );
         let mut payload = sample::h100();
@@ -444,7 +444,7 @@ mod tests {
         mask_numbers(&mut value["payload"]["cases"][0]["measurement"]["derived"]);
         insta::assert_json_snapshot!(value, {
             ".payload_sha256" => "[digest]",
-            ".payload.**.samples_ns" => "[64 samples]",
+            ".payload.**.samples_ns" => "[20 samples]",
             ".payload.**.times_ns" => "[times]",
             ".payload.telemetry.series[].samples.value" => "[one value per time]",
             ".payload.cases[1:]" => "[another case]",

@@ -3,7 +3,6 @@
 use crate::result::{
     CaseKind, CaseRecord, CaseStatus, Derived, Measurement, Reading, StoppingReason,
 };
-use crate::units::Bytes;
 
 use super::number::{duration_ns, significant};
 use super::style::Tone;
@@ -56,7 +55,8 @@ struct Group<'a> {
 impl Group<'_> {
     fn is_curve(&self) -> bool {
         let is_point = |case: &&CaseRecord| {
-            case.measurement.is_some() && split(&case.id).1.parse::<u64>().is_ok()
+            case.measurement.is_some()
+                && split(&case.id).1.starts_with(|c: char| c.is_ascii_digit())
         };
         self.cases.len() >= CURVE_CASES && self.cases.iter().all(is_point)
     }
@@ -176,20 +176,12 @@ fn curve(group: &Group<'_>) -> String {
 }
 
 fn point(case: &CaseRecord) -> [String; 2] {
-    let (_, last) = split(&case.id);
-    let in_bytes = case
-        .sizes
-        .iter()
-        .any(|(key, value)| key.ends_with("_bytes") && last.parse() == Ok(*value));
-    let size = match last.parse() {
-        Ok(bytes) if in_bytes => Bytes(bytes).to_string(),
-        _ => last.to_owned(),
-    };
+    let (_, size) = split(&case.id);
     let figure = match (&case.measurement, case.kind) {
         (None, _) => NOTHING.to_owned(),
         (Some(m), CaseKind::Latency) => duration_ns(m.derived.per_operation_ns),
         (Some(m), kind) => rate(kind, &m.derived),
     };
     let mark = if state(case).0 == SETTLED { "" } else { "*" };
-    [size, format!("{figure}{mark}")]
+    [size.to_owned(), format!("{figure}{mark}")]
 }

@@ -11,6 +11,7 @@ pub mod style;
 pub mod table;
 pub mod targets;
 pub mod terminal;
+pub mod verification;
 
 #[cfg(test)]
 mod sample;

@@ -104,7 +104,7 @@ fn notes(payload: &Payload) -> Vec<String> {
         (Some(true), _) => {}
         (_, reason) => notes.push(format!(
             "{} {}",
-            Tone::Warning.paint("not comparable with other machines:"),
+            Tone::Warning.paint("not comparable:"),
             reason.unwrap_or("no reason given")
         )),
     }

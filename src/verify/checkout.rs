@@ -1,0 +1,212 @@
+//! Level 1: which program measured, against a git checkout.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::context::Context;
+use super::git::Checkout;
+use super::outcome::{Findings, Outcome};
+use crate::build_info::sha256_hex;
+use crate::result::ConfigRecord;
+
+/// The files and directories that determine the program: those that the build script digests.
+const DETERMINING: [&str; 8] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "build",
+    "build.rs",
+    "configs",
+    "kernels",
+    "schema",
+    "src",
+];
+
+/// Runs `check` with the checkout and the commit that the result names.
+fn with_commit(
+    context: &Context<'_>,
+    check: impl FnOnce(&Checkout, &str) -> Result<Outcome, String>,
+) -> Outcome {
+    let Some(checkout) = context.checkout else {
+        return Outcome::skipped("no checkout was given; see --git");
+    };
+    let Some(commit) = context.payload.build.provenance.commit.value() else {
+        return Outcome::skipped("the result names no commit");
+    };
+    if !crate::build_info::is_hex(commit, 40) {
+        return Outcome::skipped("the result names no commit in the form of one");
+    }
+    check(checkout, commit).unwrap_or_else(Outcome::fail)
+}
+
+/// Whether the commit exists and is part of the checkout's history.
+pub(super) fn commit(context: &Context<'_>) -> Outcome {
+    with_commit(context, |checkout, commit| {
+        checkout.object(&format!("{commit}^{{commit}}"))?;
+        Ok(match checkout.is_merged(commit)? {
+            true => Outcome::pass(),
+            false => Outcome::fail(format!(
+                "{commit} is not an ancestor of the checkout's HEAD"
+            )),
+        })
+    })
+}
+
+/// Whether the tree is the commit's.
+pub(super) fn tree(context: &Context<'_>) -> Outcome {
+    with_commit(context, |checkout, commit| {
+        let expected = checkout.object(&format!("{commit}^{{tree}}"))?;
+        let stated = context.payload.build.provenance.tree.value();
+        Ok(match stated {
+            Some(stated) if *stated == expected => Outcome::pass(),
+            Some(stated) => Outcome::fail(format!("stated {stated}, the commit has {expected}")),
+            None => Outcome::skipped("the result names no tree"),
+        })
+    })
+}
+
+/// Whether flake.lock is the commit's, or missing in both.
+pub(super) fn flake_lock(context: &Context<'_>) -> Outcome {
+    with_commit(context, |checkout, commit| {
+        let path = "flake.lock".to_owned();
+        let files = checkout.contents(commit, std::slice::from_ref(&path))?;
+        let expected = files.get(&path).map(|bytes| sha256_hex(bytes));
+        let stated = context.payload.build.provenance.flake_lock_sha256.value();
+        let show = |digest: Option<&String>| digest.map_or("none", String::as_str).to_owned();
+        let mut findings = Findings::default();
+        findings.expect(stated == expected.as_ref(), || {
+            format!(
+                "stated {}, the commit has {}",
+                show(stated),
+                show(expected.as_ref())
+            )
+        });
+        Ok(findings.outcome())
+    })
+}
+
+/// Whether the program's sources are the commit's: the digest of the list of their digests.
+pub(super) fn sources(context: &Context<'_>) -> Outcome {
+    with_commit(context, |checkout, commit| {
+        let hidden = |path: &String| path.split('/').any(|part| part.starts_with('.'));
+        let mut paths = checkout.list(commit, &DETERMINING)?;
+        paths.retain(|path| !hidden(path));
+        paths.sort();
+        let contents = checkout.contents(commit, &paths)?;
+        let line = |(path, bytes): (&String, &Vec<u8>)| format!("{}  {path}\n", sha256_hex(bytes));
+        let list: String = contents.iter().map(line).collect();
+        let (stated, expected) = (
+            &context.payload.build.source_sha256,
+            sha256_hex(list.as_bytes()),
+        );
+        let mut findings = Findings::default();
+        findings.expect(*stated == expected, || {
+            format!("stated {stated}, the commit's sources have {expected}")
+        });
+        Ok(findings.outcome())
+    })
+}
+
+/// The part of `kernels/build.json` that decides nvcc's arguments.
+#[derive(Deserialize)]
+struct Recipe {
+    architectures: Vec<u32>,
+    flags: Vec<String>,
+    families: BTreeMap<String, Vec<String>>,
+}
+
+/// Whether kernel sources and compiler arguments are the commit's.
+pub(super) fn kernels(context: &Context<'_>) -> Outcome {
+    if context.payload.images.is_empty() {
+        return Outcome::skipped("no kernel image was loaded");
+    }
+    with_commit(context, |checkout, commit| {
+        let recipe_path = "kernels/build.json".to_owned();
+        let images = &context.payload.images;
+        let mut paths = vec![recipe_path.clone()];
+        paths.extend(
+            images
+                .iter()
+                .flat_map(|image| image.manifest.sources.keys().cloned()),
+        );
+        let files = checkout.contents(commit, &paths)?;
+        let recipe = files
+            .get(&recipe_path)
+            .ok_or("the commit has no kernels/build.json")?;
+        let recipe: Recipe =
+            serde_json::from_slice(recipe).map_err(|error| format!("{recipe_path}: {error}"))?;
+        let mut findings = Findings::default();
+        for image in images {
+            let manifest = &image.manifest;
+            let family = &manifest.family;
+            for (path, stated) in &manifest.sources {
+                let expected = files.get(path).map(|bytes| sha256_hex(bytes));
+                findings.expect(expected.as_ref() == Some(stated), || {
+                    format!("{family}: {path} is not that of the commit")
+                });
+            }
+            let units = recipe
+                .families
+                .get(family)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            let compiled =
+                |unit: &String| manifest.sources.contains_key(&format!("kernels/{unit}"));
+            findings.expect(!units.is_empty() && units.iter().all(compiled), || {
+                format!("{family}: the sources are not those that kernels/build.json names")
+            });
+            let codes = recipe
+                .architectures
+                .iter()
+                .map(|a| format!("-gencode=arch=compute_{a},code=sm_{a}"));
+            let expected: Vec<String> = recipe.flags.iter().cloned().chain(codes).collect();
+            findings.expect(manifest.arguments.starts_with(&expected), || {
+                format!("{family}: the arguments of nvcc are not those of kernels/build.json")
+            });
+        }
+        Ok(findings.outcome())
+    })
+}
+
+/// Whether configurations are the commit's, for those that lie under `configs/`.
+pub(super) fn configurations(context: &Context<'_>) -> Outcome {
+    with_commit(context, |checkout, commit| {
+        let target = &context.payload.target;
+        let named = |folder: &str, record: &ConfigRecord| {
+            (
+                format!("{folder}/{}.yaml", record.name),
+                record.sha256.clone(),
+            )
+        };
+        let mut stated: Vec<(String, String)> = Vec::new();
+        stated.extend(
+            target
+                .machine
+                .value()
+                .map(|record| named("configs", record)),
+        );
+        stated.extend(
+            target
+                .models
+                .iter()
+                .map(|record| named("configs/models", record)),
+        );
+        stated.extend(
+            target
+                .targets
+                .iter()
+                .map(|record| named("configs/targets", record)),
+        );
+        let paths: Vec<String> = stated.iter().map(|(path, _)| path.clone()).collect();
+        let files = checkout.contents(commit, &paths)?;
+        let mut findings = Findings::default();
+        for (path, stated) in &stated {
+            // A configuration of the user's own lies nowhere in the commit.
+            let expected = files.get(path).map(|bytes| sha256_hex(bytes));
+            findings.expect(expected.is_none_or(|expected| expected == *stated), || {
+                format!("{path} is not that of the commit")
+            });
+        }
+        Ok(findings.outcome())
+    })
+}

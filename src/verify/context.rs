@@ -1,0 +1,62 @@
+//! What checks look at: the file, and what follows from it, computed once.
+
+use super::git::Checkout;
+use super::outcome::{Findings, Outcome};
+use crate::result::{Basis, CaseRecord, Derived, Measurement, Payload, Peaks, ResultFile, derive};
+
+/// A result under scrutiny.
+pub(super) struct Context<'a> {
+    pub(super) file: &'a ResultFile,
+    pub(super) payload: &'a Payload,
+    /// The commit of this program, if it is known.
+    pub(super) own_commit: Option<&'a str>,
+    pub(super) checkout: Option<&'a Checkout>,
+    pub(super) allow_dirty: bool,
+    /// Peaks recomputed from the samples.
+    pub(super) peaks: Peaks,
+    /// Derived figures of each case, recomputed from the samples.
+    pub(super) derived: Vec<Option<Derived>>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        file: &'a ResultFile,
+        own_commit: Option<&'a str>,
+        checkout: Option<&'a Checkout>,
+        allow_dirty: bool,
+    ) -> Self {
+        let payload = &file.payload;
+        let peaks = Peaks::of(&payload.cases);
+        let derived = payload.cases.iter().map(|case| {
+            let basis = Basis::of(case, case.measurement.as_ref()?);
+            derive(&basis, &peaks, &payload.target)
+        });
+        Self {
+            derived: derived.collect(),
+            file,
+            payload,
+            own_commit,
+            checkout,
+            allow_dirty,
+            peaks,
+        }
+    }
+
+    /// The cases that have a measurement.
+    pub(super) fn measured(&self) -> impl Iterator<Item = (&'a CaseRecord, &'a Measurement)> {
+        let cases = self.payload.cases.iter();
+        cases.filter_map(|case| Some((case, case.measurement.as_ref()?)))
+    }
+
+    /// Asks `check` of every measured case.
+    pub(super) fn each_measured(
+        &self,
+        mut check: impl FnMut(&mut Findings, &'a CaseRecord, &'a Measurement),
+    ) -> Outcome {
+        let mut findings = Findings::default();
+        for (case, measurement) in self.measured() {
+            check(&mut findings, case, measurement);
+        }
+        findings.outcome()
+    }
+}

@@ -1,0 +1,163 @@
+//! Level 2: what no machine can do, whatever was recorded about it.
+
+use super::context::Context;
+use super::outcome::{Findings, Outcome};
+use crate::result::{Cache, CaseKind, CaseRecord, DeviceKind, Measurement};
+
+/// Slack over a data sheet's figure: its clocks and units are rounded.
+const DATA_SHEET_SLACK: f64 = 1.02;
+
+/// Slack over the highest clock that CUDA states: GeForce boards boost beyond it.
+pub(super) const CLOCK_SLACK: f64 = 1.35;
+
+/// Bytes that an SM can load from its first-level cache in a clock (CUDA C++ Programming Guide, compute capabilities 9
+/// to 12).
+const L1_BYTES_PER_CLOCK: f64 = 128.0;
+
+/// No host's memory reads faster, in 10^9 B/s: two sockets with twelve channels of DDR5-8800 give 1.7 TB/s.
+const HOST_BANDWIDTH_GBPS: f64 = 4000.0;
+
+/// No dependent load that misses every cache is faster, in ns.
+const GPU_MEMORY_LATENCY_NS: f64 = 100.0;
+const HOST_MEMORY_LATENCY_NS: f64 = 10.0;
+
+/// No dependent operation is faster, in ns: two clocks at 4 GHz, one at 10 GHz.
+const GPU_OPERATION_NS: f64 = 0.5;
+const HOST_OPERATION_NS: f64 = 0.1;
+
+/// Time of one operation in the fastest sample: bounds hold for every sample.
+fn fastest_ns(measurement: &Measurement) -> f64 {
+    let fastest = measurement.samples_ns.iter().min().copied().unwrap_or(0);
+    fastest as f64 / measurement.operations_per_sample as f64
+}
+
+fn bytes(measurement: &Measurement) -> f64 {
+    measurement.work.bytes_read as f64 + measurement.work.bytes_written as f64
+}
+
+/// Bandwidth of cold cases against the data sheet, or what no host can do.
+pub(super) fn memory_bandwidth(context: &Context<'_>) -> Outcome {
+    let data_sheet = &context.payload.target.data_sheet_bandwidth_gbps;
+    bound(context, |case, measurement| {
+        let limit = match (case.device, data_sheet.value()) {
+            (DeviceKind::Cpu, _) => HOST_BANDWIDTH_GBPS,
+            (DeviceKind::Cuda, Some(gbps)) => gbps * DATA_SHEET_SLACK,
+            (DeviceKind::Cuda, None) => return None,
+        };
+        let cold = measurement.cache == Cache::Cold && case.kind == CaseKind::Bandwidth;
+        cold.then(|| {
+            (
+                bytes(measurement) / fastest_ns(measurement),
+                limit,
+                "GB/s from memory",
+            )
+        })
+    })
+}
+
+/// Bandwidth of all GPU cases against what the SMs can take in.
+pub(super) fn cache_bandwidth(context: &Context<'_>) -> Outcome {
+    let gpu = context.payload.machine.gpu.value();
+    bound(context, |case, measurement| {
+        let gpu = gpu.filter(|_| case.device == DeviceKind::Cuda)?;
+        let clock_ghz = gpu.sm_clock_max_khz as f64 / 1e6 * CLOCK_SLACK;
+        let limit = gpu.sm_count as f64 * L1_BYTES_PER_CLOCK * clock_ghz;
+        Some((
+            bytes(measurement) / fastest_ns(measurement),
+            limit,
+            "GB/s into the SMs",
+        ))
+    })
+}
+
+/// Throughput against the data sheet.
+pub(super) fn throughput(context: &Context<'_>) -> Outcome {
+    let target = &context.payload.target;
+    bound(context, |case, measurement| {
+        let data_sheet = match case.labels.get("precision")?.as_str() {
+            "fp16" => &target.data_sheet_fp16_tops,
+            "int8" => &target.data_sheet_int8_tops,
+            _ => return None,
+        };
+        let tops = measurement.work.operations as f64 / fastest_ns(measurement) / 1e3;
+        Some((tops, data_sheet.value()? * DATA_SHEET_SLACK, "Top/s"))
+    })
+}
+
+/// A bound on `(figure, limit, unit)` of the cases that have one.
+fn bound(
+    context: &Context<'_>,
+    figure: impl Fn(&CaseRecord, &Measurement) -> Option<(f64, f64, &'static str)>,
+) -> Outcome {
+    let mut findings = Findings::default();
+    let mut bounded = false;
+    for (case, measurement) in context.measured() {
+        if let Some((figure, limit, unit)) = figure(case, measurement) {
+            bounded = true;
+            // Not `figure > limit`: what is no number is beyond every bound.
+            findings.expect(figure <= limit, || {
+                format!(
+                    "{}: {figure:.0} {unit} in the fastest sample, at most {limit:.0} possible",
+                    case.id
+                )
+            });
+        }
+    }
+    match bounded {
+        true => findings.outcome(),
+        false => Outcome::skipped("no case has such a bound on this machine"),
+    }
+}
+
+/// Time of one operation against the speed of memory and of clocks.
+pub(super) fn latency(context: &Context<'_>) -> Outcome {
+    context.each_measured(|findings, case, measurement| {
+        let cold_load = case.kind == CaseKind::Latency && measurement.cache == Cache::Cold;
+        let floor = match (case.device, cold_load) {
+            (DeviceKind::Cuda, true) => GPU_MEMORY_LATENCY_NS,
+            (DeviceKind::Cuda, false) => GPU_OPERATION_NS,
+            (DeviceKind::Cpu, true) => HOST_MEMORY_LATENCY_NS,
+            (DeviceKind::Cpu, false) => HOST_OPERATION_NS,
+        };
+        let fastest = fastest_ns(measurement);
+        findings.expect(fastest >= floor, || {
+            format!(
+                "{}: {fastest} ns per operation in the fastest sample, at least {floor} needed",
+                case.id
+            )
+        });
+    })
+}
+
+/// Memory of the planned cases that were measured, against the machine's.
+pub(super) fn memory(context: &Context<'_>) -> Outcome {
+    let machine = &context.payload.machine;
+    let mut findings = Findings::default();
+    for (planned, case) in context
+        .payload
+        .plan
+        .cases
+        .iter()
+        .zip(&context.payload.cases)
+    {
+        let Some(measurement) = &case.measurement else {
+            continue;
+        };
+        let there = match (case.device, machine.gpu.value()) {
+            (DeviceKind::Cuda, Some(gpu)) => gpu.memory_bytes,
+            _ => machine.host.memory_bytes,
+        };
+        let needed = planned.memory_bytes;
+        findings.expect(needed <= there, || {
+            format!(
+                "{}: {needed} bytes planned, the machine has {there}",
+                case.id
+            )
+        });
+        let used = measurement.rotation.total_bytes;
+        findings.expect(used <= needed, || {
+            format!("{}: {used} bytes of inputs, {needed} planned", case.id)
+        });
+    }
+    findings.outcome()
+}

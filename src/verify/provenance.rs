@@ -1,0 +1,343 @@
+//! Level 1: which program measured, as far as the file alone can tell.
+
+use std::collections::BTreeSet;
+
+use super::context::Context;
+use super::file::is_version;
+use super::outcome::{Findings, Outcome};
+use crate::build_info::is_hex;
+use crate::config::{ConfigSource, load};
+use crate::result::{ConfigRecord, ImageOwner, ImageRecord};
+
+/// Whether the bytes of the payload are those that were sealed.
+pub(super) fn digest(context: &Context<'_>) -> Outcome {
+    let file = context.file;
+    let mut findings = Findings::default();
+    findings.expect(file.stated_sha256 == file.found_sha256, || {
+        format!(
+            "payload_sha256 states {}, the payload has {}: it was edited after it was sealed",
+            file.stated_sha256, file.found_sha256
+        )
+    });
+    findings.outcome()
+}
+
+/// Whether the result names its source.
+pub(super) fn commit(context: &Context<'_>) -> Outcome {
+    let provenance = &context.payload.build.provenance;
+    let missing = match (provenance.commit.value(), provenance.tree.value()) {
+        (Some(_), Some(_)) => None,
+        (None, _) => Some(("commit", provenance.commit.reason())),
+        (_, None) => Some(("tree", provenance.tree.reason())),
+    };
+    match missing {
+        None if ["cargo", "file"].contains(&provenance.source.as_str()) => Outcome::pass(),
+        None => Outcome::fail(format!(
+            "expected the source `cargo` or `file`, found `{}`",
+            provenance.source
+        )),
+        Some((name, reason)) => {
+            let finding = format!(
+                "the result names no {name}: {}",
+                reason.unwrap_or("no reason")
+            );
+            waived(context, finding, "build from a git checkout")
+        }
+    }
+}
+
+/// Whether the program was built from that source and nothing else.
+pub(super) fn clean(context: &Context<'_>) -> Outcome {
+    match context.payload.build.provenance.dirty.value() {
+        Some(false) => Outcome::pass(),
+        Some(true) => waived(
+            context,
+            "the program was built from a working copy with uncommitted changes".to_owned(),
+            "commit, then measure again",
+        ),
+        None => waived(
+            context,
+            "nobody knows whether the program was built from a clean commit".to_owned(),
+            "build from a git checkout",
+        ),
+    }
+}
+
+fn waived(context: &Context<'_>, finding: String, step: &str) -> Outcome {
+    match context.allow_dirty {
+        true => Outcome::skipped(format!("{finding}; allowed")),
+        false => Outcome::fail(format!("{finding}; {step}")),
+    }
+}
+
+pub(super) fn flake_lock(context: &Context<'_>) -> Outcome {
+    let digest = &context.payload.build.provenance.flake_lock_sha256;
+    match digest.reason() {
+        None => Outcome::pass(),
+        Some(reason) => {
+            Outcome::skipped(format!("the result has no digest of flake.lock: {reason}"))
+        }
+    }
+}
+
+/// The compiler and its settings.
+pub(super) fn build(context: &Context<'_>) -> Outcome {
+    let build = &context.payload.build;
+    let mut findings = Findings::default();
+    let mut expect = |holds: bool, name: &str, form: &str, found: &str| {
+        findings.expect(holds, || {
+            format!("{name}: expected {form}, found `{found}`")
+        });
+    };
+    expect(
+        is_version(&build.version, 3),
+        "version",
+        "a form like 0.1.0",
+        &build.version,
+    );
+    let rustc = build
+        .rustc
+        .strip_prefix("rustc ")
+        .and_then(|rest| rest.split(' ').next());
+    let release = rustc.and_then(|version| version.split('-').next());
+    expect(
+        release.is_some_and(|r| is_version(r, 3)),
+        "rustc",
+        "what `rustc -V` prints",
+        &build.rustc,
+    );
+    expect(
+        build.target.split('-').count() >= 3,
+        "target",
+        "a target triple",
+        &build.target,
+    );
+    // Cargo.toml leaves both profiles at their default level.
+    let level = match build.profile.as_str() {
+        "release" => "3",
+        "debug" => "0",
+        _ => "",
+    };
+    expect(
+        !level.is_empty(),
+        "profile",
+        "release or debug",
+        &build.profile,
+    );
+    expect(
+        build.opt_level == level,
+        "opt_level",
+        level,
+        &build.opt_level,
+    );
+    findings.outcome()
+}
+
+/// What was loaded against what was built.
+pub(super) fn loaded(context: &Context<'_>) -> Outcome {
+    let capability = context
+        .payload
+        .machine
+        .gpu
+        .value()
+        .map(|gpu| gpu.compute_capability.replace('.', ""));
+    each_image(context, |findings, image| {
+        let (manifest, architecture) = (&image.manifest, &image.loaded_architecture);
+        let family = &manifest.family;
+        findings.expect(image.loaded_sha256 == manifest.image_sha256, || {
+            format!(
+                "{family}: an image {} was loaded, {} was built",
+                image.loaded_sha256, manifest.image_sha256
+            )
+        });
+        findings.expect(manifest.architectures.contains(architecture), || {
+            format!("{family}: {architecture} was loaded and is not in the image")
+        });
+        findings.expect(
+            capability
+                .as_ref()
+                .is_some_and(|c| *architecture == format!("sm_{c}")),
+            || format!("{family}: {architecture} was loaded, which is not the GPU's"),
+        );
+        let ruler = image.owner == ImageOwner::Harness;
+        findings.expect((family == "calibration") == ruler, || {
+            format!("{family}: the image is said to be the {:?}'s", image.owner)
+        });
+    })
+}
+
+/// Each manifest against itself.
+pub(super) fn manifests(context: &Context<'_>) -> Outcome {
+    each_image(context, |findings, image| {
+        let manifest = &image.manifest;
+        let family = &manifest.family;
+        let mut expect = |holds: bool, finding: &str| {
+            findings.expect(holds, || format!("{family}: {finding}"));
+        };
+        let architectures: BTreeSet<&String> = manifest.architectures.iter().collect();
+        let all = !architectures.is_empty() && architectures.len() == manifest.architectures.len();
+        expect(all, "architectures are missing or there twice");
+        let coded: BTreeSet<&String> = manifest.code_sha256.keys().collect();
+        expect(
+            coded == architectures,
+            "the code digests are not those of the architectures",
+        );
+        let listed: BTreeSet<&String> = manifest.kernels.keys().collect();
+        expect(
+            listed == architectures,
+            "the kernels are not those of the architectures",
+        );
+        let kernels = || {
+            manifest
+                .kernels
+                .values()
+                .flat_map(|kernels| kernels.values())
+        };
+        expect(
+            kernels().all(|k| k.spill_store_bytes == 0 && k.spill_load_bytes == 0),
+            "a kernel spills",
+        );
+        expect(
+            kernels().all(|k| (1..=255).contains(&k.registers)),
+            "a kernel has no possible number of registers",
+        );
+        expect(
+            kernels().all(|k| k.stack_bytes < 1 << 19),
+            "a kernel has no possible stack",
+        );
+        expect(
+            kernels().all(|k| k.shared_bytes < 1 << 18),
+            "a kernel has no possible shared memory",
+        );
+        let sources = || manifest.sources.iter();
+        expect(sources().next().is_some(), "there are no sources");
+        expect(
+            sources().all(|(_, digest)| is_hex(digest, 64)),
+            "a source has no digest",
+        );
+        expect(
+            sources().all(|(path, _)| path.starts_with("kernels/")),
+            "a source lies outside of kernels/",
+        );
+        expect(
+            (1..1 << 30).contains(&manifest.image_bytes),
+            "the image has no possible size",
+        );
+        expect(is_version(&manifest.nvcc.version, 3), "nvcc has no version");
+        let short = manifest
+            .nvcc
+            .version
+            .rsplit_once('.')
+            .map_or("", |(short, _)| short);
+        expect(
+            manifest.nvcc.release.starts_with(&format!("cuda_{short}.")),
+            "nvcc's build is not of its version",
+        );
+        expect(
+            !manifest.host_compiler.trim().is_empty(),
+            "there is no host compiler",
+        );
+        // Code for the stated architectures, no PTX, no other file.
+        let codes: BTreeSet<String> = manifest
+            .arguments
+            .iter()
+            .filter_map(|argument| argument.strip_prefix("-gencode="))
+            .map(str::to_owned)
+            .collect();
+        let expected: BTreeSet<String> = architectures
+            .iter()
+            .filter_map(|a| a.strip_prefix("sm_"))
+            .map(|a| format!("arch=compute_{a},code=sm_{a}"))
+            .collect();
+        expect(
+            codes == expected,
+            "the arguments generate code for other architectures",
+        );
+        let files = [
+            "--fatbin".to_owned(),
+            format!("{family}.cu"),
+            "-o".to_owned(),
+            format!("{family}.fatbin"),
+        ];
+        expect(
+            manifest.arguments.ends_with(&files),
+            "the arguments name other files",
+        );
+    })
+}
+
+fn each_image(
+    context: &Context<'_>,
+    mut check: impl FnMut(&mut Findings, &ImageRecord),
+) -> Outcome {
+    let images = &context.payload.images;
+    if images.is_empty() {
+        return Outcome::skipped("no kernel image was loaded");
+    }
+    let mut findings = Findings::default();
+    let families: BTreeSet<&String> = images.iter().map(|image| &image.manifest.family).collect();
+    findings.expect(families.len() == images.len(), || {
+        "two images are of one family".to_owned()
+    });
+    for image in images {
+        check(&mut findings, image);
+    }
+    findings.outcome()
+}
+
+/// Configurations of a built-in name against the built-in text.
+pub(super) fn configurations(context: &Context<'_>) -> Outcome {
+    let target = &context.payload.target;
+    let same_commit = context.own_commit.is_some_and(|own| {
+        context
+            .payload
+            .build
+            .provenance
+            .commit
+            .value()
+            .is_some_and(|commit| commit == own)
+    });
+    let mut findings = Findings::default();
+    let mut other_build = Vec::new();
+    let mut compare = |record: &ConfigRecord, built_in: Option<ConfigSource>| {
+        if let Some(built_in) = built_in.filter(|built_in| built_in.sha256 != record.sha256) {
+            findings.expect(!same_commit, || {
+                format!(
+                    "{}: stated {}, the built-in text has {}",
+                    record.name, record.sha256, built_in.sha256
+                )
+            });
+            other_build.push(record.name.clone());
+        }
+    };
+    if let Some(machine) = target.machine.value() {
+        compare(
+            machine,
+            load::machine(&machine.name)
+                .ok()
+                .map(|m| m.source)
+                .filter(|s| s.built_in),
+        );
+    }
+    for model in &target.models {
+        compare(
+            model,
+            load::model(&model.name)
+                .ok()
+                .map(|m| m.source)
+                .filter(|s| s.built_in),
+        );
+    }
+    let targets = load::built_in_targets().unwrap_or_default();
+    for record in &target.targets {
+        let built_in = targets.iter().find(|target| target.name == record.name);
+        compare(record, built_in.map(|target| target.source.clone()));
+    }
+    match same_commit || other_build.is_empty() {
+        true => findings.outcome(),
+        false => Outcome::skipped(format!(
+            "{} had another text in the commit of the result; --git compares with that",
+            other_build.join(", ")
+        )),
+    }
+}

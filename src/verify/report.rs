@@ -1,0 +1,181 @@
+//! Checks a result and reports what held; believes nothing that the file says about itself.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::checks::{CHECKS, Check};
+use super::context::Context;
+use super::git::Checkout;
+use super::outcome::{Outcome, Status};
+use crate::build_info;
+use crate::result::{ReadError, Reading, parse, read};
+
+/// What the caller offers and allows.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// A git checkout that must hold the commit that the result names.
+    pub git: Option<PathBuf>,
+    /// Accept a result of a working copy with uncommitted changes, or of an unknown commit. For development: nobody can
+    /// rebuild such a program.
+    pub allow_dirty: bool,
+}
+
+/// One check of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckOutcome {
+    /// Stable name, e.g. `derived.median_ns`.
+    pub name: &'static str,
+    /// Level that it belongs to.
+    pub level: u8,
+    /// How it ended.
+    pub status: Status,
+    /// What was found if it failed, why if it was skipped.
+    pub details: Vec<String>,
+}
+
+/// What was found in one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The file.
+    pub file: String,
+    /// Whether no check failed.
+    pub verified: bool,
+    /// The highest level up to which no check failed.
+    pub level: Reading<u8>,
+    /// Checks that held.
+    pub passed: usize,
+    /// Checks that did not.
+    pub failed: usize,
+    /// Checks that could not be made.
+    pub skipped: usize,
+    /// All checks in order of their levels.
+    pub checks: Vec<CheckOutcome>,
+}
+
+/// The result files that `path` stands for: itself, or every `*.json` below it, sorted.
+///
+/// # Errors
+/// The file system's, and a directory without such a file.
+pub fn result_files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let failed = |source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    let mut directories = vec![path.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            // Links are not followed, so that no directory is entered twice.
+            if entry.file_type().map_err(failed)?.is_dir() {
+                directories.push(entry.path());
+            } else if entry.path().extension().is_some_and(|e| e == "json") {
+                files.push(entry.path());
+            }
+        }
+    }
+    if files.is_empty() {
+        return Err(failed(io::Error::other(
+            "expected result files (*.json), found none",
+        )));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Checks the file at `path`.
+///
+/// # Errors
+/// The file system's. What is wrong with the content is in the report.
+pub fn verify_file(path: &Path, options: &Options) -> Result<Report, ReadError> {
+    let name = path.display().to_string();
+    match read(path) {
+        Ok(bytes) => Ok(verify(&name, &bytes, options)),
+        Err(error @ ReadError::Io { .. }) => Err(error),
+        Err(error) => Ok(unread(&name, &error)),
+    }
+}
+
+/// Checks the bytes of a result file, called `file` in the report.
+pub fn verify(file: &str, bytes: &[u8], options: &Options) -> Report {
+    let own_commit = build_info::provenance().ok().and_then(|p| p.commit);
+    verify_as(own_commit.as_deref(), file, bytes, options)
+}
+
+/// [`verify`] as a program of the commit `own_commit`, whose built-in configurations are those of that commit.
+pub(super) fn verify_as(
+    own_commit: Option<&str>,
+    file: &str,
+    bytes: &[u8],
+    options: &Options,
+) -> Report {
+    let result = match parse(bytes) {
+        Ok(result) => result,
+        Err(error) => return unread(file, &error),
+    };
+    let checkout = options.git.as_deref().map(Checkout::at);
+    let context = Context::new(&result, own_commit, checkout.as_ref(), options.allow_dirty);
+    report(file, |check| (check.run)(&context))
+}
+
+/// The report on bytes that are no result.
+fn unread(file: &str, error: &ReadError) -> Report {
+    let failed = match error {
+        ReadError::Io { .. } | ReadError::TooLarge { .. } => "file.size",
+        ReadError::NotText { .. } => "file.text",
+        ReadError::Format { .. } => "file.format",
+        ReadError::Json(_) => "file.parse",
+    };
+    let mut reached = true;
+    report(file, |check| {
+        if check.name == failed {
+            reached = false;
+            let hint = error.hint().map(|hint| format!("; {hint}"));
+            return Outcome::fail(format!("{error}{}", hint.unwrap_or_default()));
+        }
+        match reached {
+            true => Outcome::pass(),
+            false => Outcome::skipped("the file could not be read as a result"),
+        }
+    })
+}
+
+fn report(file: &str, mut run: impl FnMut(&Check) -> Outcome) -> Report {
+    let checks: Vec<CheckOutcome> = CHECKS
+        .iter()
+        .map(|check| {
+            let outcome = run(check);
+            CheckOutcome {
+                name: check.name,
+                level: check.level,
+                status: outcome.status,
+                details: outcome.details,
+            }
+        })
+        .collect();
+    let count = |status| checks.iter().filter(|check| check.status == status).count();
+    let highest = CHECKS.iter().map(|check| check.level).max().unwrap_or(0);
+    let failed_at = checks
+        .iter()
+        .filter(|check| check.status == Status::Fail)
+        .map(|check| check.level)
+        .min();
+    Report {
+        file: file.to_owned(),
+        verified: failed_at.is_none(),
+        level: match failed_at {
+            None => Reading::of(highest),
+            Some(level) => Reading::from_option(level.checked_sub(1), "a check of level 0 failed"),
+        },
+        passed: count(Status::Pass),
+        failed: count(Status::Fail),
+        skipped: count(Status::Skipped),
+        checks,
+    }
+}

@@ -1,0 +1,168 @@
+//! What an honest result gives, and what an edit by hand gives.
+
+use serde_json::Value;
+
+use super::sealing::{failed, file, report, resealed, scalars};
+use crate::result::{Salt, SessionStatus, sample};
+use crate::verify::{CHECKS, Options, Status, result_files, verify, verify_file};
+
+fn edited(value: &Value) -> Value {
+    match value {
+        Value::Null => "something".into(),
+        Value::Bool(value) => (!value).into(),
+        Value::Number(number) => match number.as_u64() {
+            Some(integer) => (integer + 1).into(),
+            None => (number.as_f64().unwrap() * 1.5 + 1.0).into(),
+        },
+        Value::String(text) => format!("{text}0").into(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn every_scalar_edit_is_refused() {
+    for payload in [sample::h100(), sample::cpu()] {
+        let honest = file(&payload);
+        assert!(report(&resealed(honest.clone())).verified);
+        let honest = resealed(honest);
+        let pointers = scalars(&honest);
+        assert!(pointers.len() > 100);
+        let missed = |pointers: &[String]| -> Vec<String> {
+            let notice = |pointer: &&String| {
+                let mut file = honest.clone();
+                let scalar = file.pointer_mut(pointer).unwrap();
+                *scalar = edited(scalar);
+                report(&file).verified
+            };
+            pointers.iter().filter(notice).cloned().collect()
+        };
+        let (left, right) = pointers.split_at(pointers.len() / 2);
+        let missed = std::thread::scope(|scope| {
+            let right = scope.spawn(|| missed(right));
+            [missed(left), right.join().unwrap()].concat()
+        });
+        assert_eq!(missed, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn honest_results_pass_every_check_that_can_be_made() {
+    let statuses = [sample::h100(), sample::cpu()].map(|payload| {
+        let report = report(&resealed(file(&payload)));
+        assert_eq!(failed(&report), [""; 0]);
+        assert_eq!(report.level.value(), Some(&2));
+        let skipped = report
+            .checks
+            .into_iter()
+            .filter(|check| check.status == Status::Skipped);
+        skipped
+            .map(|check| format!("{}: {}", check.name, check.details.join("; ")))
+            .collect::<Vec<_>>()
+    });
+    insta::assert_debug_snapshot!(statuses);
+}
+
+#[test]
+fn a_redacted_result_verifies() {
+    let mut payload = sample::h100();
+    payload.redact(&Salt([7; 32]));
+    assert_eq!(failed(&report(&resealed(file(&payload)))), [""; 0]);
+}
+
+#[test]
+fn an_interrupted_session_is_intact_and_incomplete() {
+    let mut payload = sample::h100();
+    payload.session.status = SessionStatus::Interrupted;
+    payload.cases.truncate(3);
+    payload.derive();
+    let report = report(&resealed(file(&payload)));
+    assert_eq!(failed(&report), ["session.complete"]);
+    assert_eq!(report.level.value(), Some(&1));
+}
+
+#[test]
+fn a_dirty_build_is_named_and_can_be_allowed() {
+    let mut payload = sample::h100();
+    payload.build.provenance.dirty = crate::result::Reading::of(true);
+    let text = crate::result::seal(&payload).unwrap().text;
+    let with = |allow_dirty| {
+        let options = Options {
+            git: None,
+            allow_dirty,
+        };
+        verify("sample", text.as_bytes(), &options)
+    };
+    assert_eq!(failed(&with(false)), ["provenance.clean"]);
+    let allowed = with(true);
+    assert!(allowed.verified);
+    let clean = allowed
+        .checks
+        .iter()
+        .find(|check| check.name == "provenance.clean")
+        .unwrap();
+    assert_eq!(clean.status, Status::Skipped);
+}
+
+#[test]
+fn what_is_no_result_fails_at_the_check_that_says_why() {
+    let text = crate::result::seal(&sample::cpu()).unwrap().text;
+    let of = |bytes: &[u8]| failed(&verify("sample", bytes, &Options::default()));
+    assert_eq!(of(b"\xff"), ["file.text"]);
+    assert_eq!(of(b"{}"), ["file.parse"]);
+    assert_eq!(
+        of(text.replacen("result/1", "result/2", 1).as_bytes()),
+        ["file.format"]
+    );
+    assert_eq!(
+        of(text
+            .replacen("\"value\": 0.25", "\"value\": NaN", 1)
+            .as_bytes()),
+        ["file.parse"]
+    );
+    assert_eq!(of(&vec![b' '; (64 << 20) + 1]), ["file.size"]);
+    let report = verify("sample", b"{}", &Options::default());
+    assert_eq!(
+        (report.verified, report.passed, report.failed),
+        (false, 3, 1)
+    );
+    assert_eq!(report.level.reason(), Some("a check of level 0 failed"));
+}
+
+#[test]
+fn the_report_keeps_its_shape() {
+    let mut report = verify(
+        "sample.json",
+        b"{\"format\": \"sparkbench.result/2\"}",
+        &Options::default(),
+    );
+    report.checks.truncate(4);
+    insta::assert_json_snapshot!(report);
+}
+
+#[test]
+fn a_directory_stands_for_all_results_below_it() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(result_files(directory.path()).is_err(), "no results");
+    let day = directory.path().join("h100/2026-11-23");
+    std::fs::create_dir_all(&day).unwrap();
+    let text = crate::result::seal(&sample::cpu()).unwrap().text;
+    std::fs::write(day.join("b.json"), &text).unwrap();
+    std::fs::write(directory.path().join("a.json"), "{}").unwrap();
+    std::fs::write(directory.path().join("notes.md"), "").unwrap();
+    let files = result_files(directory.path()).unwrap();
+    let verified: Vec<bool> = files
+        .iter()
+        .map(|path| verify_file(path, &Options::default()).unwrap().verified)
+        .collect();
+    assert_eq!(verified, [false, true]);
+    assert_eq!(result_files(&files[0]).unwrap(), files[..1]);
+    assert!(result_files(&directory.path().join("absent")).is_err());
+    assert!(verify_file(&directory.path().join("absent"), &Options::default()).is_err());
+}
+
+#[test]
+fn checks_have_names_of_their_own_in_order_of_their_levels() {
+    let names: std::collections::BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+    assert_eq!(names.len(), CHECKS.len());
+    assert!(CHECKS.is_sorted_by_key(|check| check.level));
+}

@@ -1,0 +1,5 @@
+//! Edits of results, and the checks that must notice them.
+
+mod edits;
+mod owners;
+mod sealing;

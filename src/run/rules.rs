@@ -15,10 +15,10 @@ pub fn rules(scale: Scale, first: bool) -> Rules {
             warmup_max_ns: if first { 3000 * MS } else { 1000 * MS },
             stopping: StoppingRule {
                 relative_error: 0.0005,
-                min_samples: 30,
+                min_samples: 50,
                 max_samples: 2000,
-                min_time_ns: 20 * MS,
-                max_time_ns: 1500 * MS,
+                min_time_ns: 50 * MS,
+                max_time_ns: 2000 * MS,
             },
         },
         Scale::Small => Rules {

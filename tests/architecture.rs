@@ -57,13 +57,13 @@ impl Source {
         (name != "lib").then_some(name)
     }
 
-    /// Lines of what the program consists of: tests and what only they use do not count.
-    fn lines(&self) -> usize {
+    /// What the program consists of: without tests and what only they use.
+    fn program(&self) -> &str {
         let test_only = self.path.contains("/tests/") || self.path.ends_with("/sample.rs");
-        let program = self.text.split("#[cfg(test)]\nmod ").next();
-        match test_only {
-            true => 0,
-            false => program.map_or(0, |text| text.lines().count()),
+        match self.text.split_once("#[cfg(test)]\nmod ") {
+            _ if test_only => "",
+            Some((program, _)) => program,
+            None => &self.text,
         }
     }
 
@@ -240,6 +240,16 @@ fn a_mod_file_has_no_logic() {
 }
 
 #[test]
+fn only_ui_and_the_engine_write_to_the_terminal() {
+    let words = ["print!(", "println!(", "stdout()", "stderr()"];
+    for source in sources() {
+        let allowed = matches!(source.module(), Some("ui" | "bin"));
+        let found = words.iter().find(|word| source.program().contains(**word));
+        assert!(allowed || found.is_none(), "{}: {found:?}", source.path);
+    }
+}
+
+#[test]
 fn every_module_says_in_its_first_line_what_it_is_for() {
     for source in sources() {
         assert!(source.text.starts_with("//! "), "{}", source.path);
@@ -250,7 +260,7 @@ fn every_module_says_in_its_first_line_what_it_is_for() {
 fn files_are_short_enough_to_be_read() {
     let long: Vec<String> = sources()
         .iter()
-        .map(|source| (source.lines(), &source.path))
+        .map(|source| (source.program().lines().count(), &source.path))
         .filter(|(lines, _)| *lines > LINES_MAX)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();

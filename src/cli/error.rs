@@ -153,3 +153,40 @@ impl From<serde_json::Error> for CliError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::device::cuda::CudaError;
+    use crate::kernels::KernelError;
+    use crate::result::parse;
+
+    #[test]
+    fn every_kind_of_error_has_its_exit_code_its_line_and_its_next_step() {
+        let out_of_memory = CudaError::OutOfMemory { needed: 4, free: 3 };
+        let errors: [CliError; 8] = [
+            crate::config::load::model("qwen").unwrap_err().into(),
+            "qwen".parse::<crate::model::Model>().unwrap_err().into(),
+            parse(b"{}").unwrap_err().into(),
+            RunError::from(KernelError::NotBuilt).into(),
+            RunError::from(CudaError::NoDriver).into(),
+            RunError::from(out_of_memory).into(),
+            RunError::UnknownFamily {
+                found: "memry".to_owned(),
+                known: "memory".to_owned(),
+            }
+            .into(),
+            SynthError::Exists {
+                path: PathBuf::from("model.gguf"),
+            }
+            .into(),
+        ];
+        let lines = errors.map(|error| {
+            let hint = error.hint.unwrap_or_else(|| "none".to_owned());
+            format!("{} {}\n  hint: {hint}", error.exit.code(), error.message)
+        });
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

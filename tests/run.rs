@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -259,32 +260,25 @@ fn what_cannot_be_run_is_refused_before_anything_runs() {
 }
 
 /// A run that has been going for a while and is then sent `signal`.
-fn stopped_run(home: &Path, out: &str, signal: &str) -> Output {
+fn stopped_run(home: &Path, out: &str, signal: Signal) -> Output {
     let child = command(home, &["run", "--device", "cpu", "--quiet", "--out", out])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     thread::sleep(Duration::from_secs(1));
-    send(&child, signal);
+    kill_process(Pid::from_child(&child), signal).unwrap();
     let begin = Instant::now();
     let output = child.wait_with_output().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(60));
     output
 }
 
-fn send(child: &Child, signal: &str) {
-    let sent = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-}
-
 #[test]
 fn an_interrupted_run_leaves_a_result_that_says_so() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("results");
-    for (signal, exit) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, exit) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let output = stopped_run(home.path(), text(&out), signal);
         assert_eq!(output.status.code(), Some(exit), "{}", stderr(&output));
         let file = PathBuf::from(stdout(&output).trim_end());
@@ -299,7 +293,7 @@ fn a_result_that_cannot_be_written_is_kept_elsewhere() {
     // Nobody, root included, makes a directory below a file.
     let file = home.path().join("file");
     fs::write(&file, "").unwrap();
-    let output = stopped_run(home.path(), text(&file.join("results")), "-INT");
+    let output = stopped_run(home.path(), text(&file.join("results")), Signal::INT);
     assert_eq!(output.status.code(), Some(8), "{}", stderr(&output));
     let [kept] = &result_files(home.path())[..] else {
         panic!(

@@ -57,7 +57,7 @@ fn program() -> Section {
 fn provenance_rows(section: &mut Section, provenance: Provenance) {
     let why = provenance.commit_reason.unwrap_or_default();
     let state = provenance.dirty.map(|dirty| match dirty {
-        true => "changed since the commit: results made now are not kept".to_owned(),
+        true => "changed since the commit: `verify` refuses its results".to_owned(),
         false => "as committed".to_owned(),
     });
     section.add("commit", Reading::from_option(provenance.commit, &why));

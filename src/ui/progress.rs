@@ -20,9 +20,7 @@ pub struct Progress {
 impl Progress {
     /// Progress on stderr, unless `quiet`.
     pub fn new(quiet: bool) -> Self {
-        Self {
-            bar: bar(quiet, "{prefix} {msg}"),
-        }
+        Self { bar: bar(quiet) }
     }
 
     /// Removes the line.
@@ -33,19 +31,15 @@ impl Progress {
 
 impl Observer for Progress {
     fn planned(&self, plan: &PlanRecord) {
-        self.bar.set_length(plan.cases.len() as u64);
-        self.bar.set_message(format!(
-            "{} cases, about {}",
-            plan.cases.len(),
-            duration_ns(plan.estimate_ns as f64)
-        ));
-        self.bar.force_draw();
+        let time = duration_ns(plan.estimate_ns as f64);
+        self.bar
+            .set_message(format!("{} cases, about {time}", plan.cases.len()));
     }
 
     fn case_started(&self, index: usize, total: usize, id: &str) {
-        self.bar.set_position(index as u64);
-        self.bar.set_prefix(format!("[{}/{total}]", index + 1));
-        self.bar.set_message(id.to_owned());
+        self.bar
+            .set_message(format!("[{}/{total}] {id}", index + 1));
+        // A quick case may follow another within the drawing interval.
         self.bar.force_draw();
     }
 
@@ -68,7 +62,7 @@ impl ByteProgress {
     /// Progress towards `bytes`, on stderr.
     pub fn new(bytes: u64) -> Self {
         Self {
-            bar: bar(false, "{msg}"),
+            bar: bar(false),
             bytes,
         }
     }
@@ -85,14 +79,14 @@ impl ByteProgress {
     }
 }
 
-fn bar(quiet: bool, template: &str) -> ProgressBar {
+fn bar(quiet: bool) -> ProgressBar {
     let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     let target = match quiet || ci || !stderr().is_terminal() {
         true => ProgressDrawTarget::hidden(),
         false => ProgressDrawTarget::stderr(),
     };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    match ProgressStyle::with_template(template) {
+    match ProgressStyle::with_template("{msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

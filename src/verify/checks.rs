@@ -2,7 +2,9 @@
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{cases, checkout, derived, file, machine, physics, provenance, session, telemetry};
+use super::{
+    cases, checkout, derived, file, machine, physics, provenance, session, telemetry, timing,
+};
 
 /// One check.
 #[derive(Clone, Copy)]
@@ -40,7 +42,8 @@ pub const CHECKS: &[Check] = checks! {
     1 "provenance.build" "compiler, target and profile are stated and fit each other" provenance::build;
     1 "provenance.images" "kernel images were loaded as built, for the GPU's architecture" provenance::loaded;
     1 "provenance.manifests" "every kernel image's manifest is consistent, without PTX and without spills" provenance::manifests;
-    1 "provenance.configurations" "configurations with a built-in name have the built-in text" provenance::configurations;
+    1 "provenance.same_build" "sources and kernels are those of this program; skipped for results of other commits" provenance::same_build;
+    1 "provenance.configurations" "configurations with the name or the text of a built-in one are that one" provenance::configurations;
     1 "git.commit" "the commit is in the checkout, at or before HEAD" checkout::commit;
     1 "git.tree" "the tree is the commit's" checkout::tree;
     1 "git.flake_lock" "flake.lock is the commit's" checkout::flake_lock;
@@ -61,10 +64,10 @@ pub const CHECKS: &[Check] = checks! {
     2 "case.rotation" "inputs take the bytes of all buffers together" cases::rotation;
     2 "case.cache" "cold inputs take four times the machine's last-level cache" cases::cache;
     2 "case.seed" "inputs are seeded by the session's seed and the case's id" cases::seed;
-    2 "case.window" "cases follow each other within the session, and hold their warm-up and sampling" cases::window;
-    2 "case.warmup" "warm-up ran as long as its runs need" cases::warmup;
-    2 "case.stopping" "sampling stopped by its rule, and took at least as long as its samples" cases::stopping;
-    2 "case.discards" "discards lie among the samples" cases::discards;
+    2 "case.window" "cases follow each other within the session, and hold their warm-up and sampling" timing::window;
+    2 "case.warmup" "warm-up ran as long as its runs need" timing::warmup;
+    2 "case.stopping" "sampling stopped by its rule, and took at least as long as its samples" timing::stopping;
+    2 "case.discards" "discards lie among the samples" timing::discards;
     2 "check.outputs" "outputs of every sample were poisoned and compared" cases::outputs;
     2 "check.error" "the error is within the tolerance, and exact outputs are the reference's" cases::error;
     2 "derived.samples" "recomputed" |c| derived::figure(c, "samples", |d| d.samples as f64);

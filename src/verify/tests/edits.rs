@@ -136,7 +136,7 @@ fn the_report_keeps_its_shape() {
         &Options::default(),
     );
     report.checks.truncate(4);
-    insta::assert_json_snapshot!(report);
+    insta::assert_json_snapshot!(report, { ".skipped" => "[all that follow]" });
 }
 
 #[test]

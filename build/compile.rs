@@ -41,9 +41,15 @@ pub fn build_image(
     Ok(manifest)
 }
 
-/// Digest of everything that decides the image.
+/// Digest of everything that decides the image, and of the code that decides its manifest.
 fn cache_key(amalgam: &Amalgam, arguments: &[String], toolchain: &Toolchain) -> String {
+    let logic = [
+        include_str!("compile.rs"),
+        include_str!("ptxas.rs"),
+        include_str!("../src/build_info/code_digest.rs"),
+    ];
     let parts = (
+        logic.map(|text| sha256_hex(text.as_bytes())),
         &amalgam.sources,
         sha256_hex(amalgam.text.as_bytes()),
         arguments,
@@ -87,13 +93,15 @@ fn compile(
         .concat();
     write(&out.join(format!("{family}.log")), log.as_bytes())?;
     if !run.status.success() {
-        let said = log
-            .lines()
-            .filter(|line| !line.contains("ptxas info") && !line.contains(" bytes stack frame"));
+        let said = log.lines().filter(|line| {
+            !line.contains("ptxas info")
+                && !line.contains(" bytes stack frame")
+                && !line.trim().is_empty()
+        });
         let said = said.collect::<Vec<_>>().join("\n");
         return Err(format!(
-            "nvcc failed on family {family} ({}):\n{said}",
-            run.status
+            "nvcc {} failed on family {family} ({}):\n{said}",
+            toolchain.nvcc_version.version, run.status
         ));
     }
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
 use super::Env;
@@ -52,6 +52,8 @@ pub struct Toolchain {
 impl Toolchain {
     /// Asks both compilers for their versions.
     pub fn new(nvcc: PathBuf, host_compiler: PathBuf) -> Result<Self, String> {
+        // It runs in another directory than this program.
+        let nvcc = path::absolute(&nvcc).map_err(|e| format!("{}: {e}", nvcc.display()))?;
         Ok(Self {
             nvcc_version: nvcc_version(&output(&nvcc, ["--version"])?)?,
             host_compiler_version: first_line(&output(&host_compiler, ["--version"])?),

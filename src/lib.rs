@@ -3,16 +3,21 @@
 //!
 //! The modules form one total order; a module uses only modules below it in this list (`tests/architecture.rs`).
 
+pub mod bench;
 pub mod build_info;
+pub mod cli;
 pub mod config;
 pub mod device;
 pub mod gguf;
 pub mod kernels;
 pub mod measure;
 pub mod model;
+pub mod plan;
 pub mod quant;
 pub mod result;
+pub mod run;
 pub mod stats;
 pub mod telemetry;
+pub mod ui;
 pub mod units;
 pub mod verify;

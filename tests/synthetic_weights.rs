@@ -8,8 +8,30 @@ use sparkbench::model::synth::{self, SynthReport};
 use sparkbench::model::{Mix, Model, Scale};
 
 /// Model, bytes and SHA-256 of the file with the pinned mix and seed 1.
-const TINY: [(Model, u64, &str); 2] = [(Model::Qwen35, 0, ""), (Model::Gemma4, 0, "")];
-const FULL: [(Model, u64, &str); 2] = [(Model::Qwen35, 0, ""), (Model::Gemma4, 0, "")];
+const TINY: [(Model, u64, &str); 2] = [
+    (
+        Model::Qwen35,
+        40_680_896,
+        "ecff61435da60118eb18b5dc80157d489be7e211a94f32009f165722112ad1dc",
+    ),
+    (
+        Model::Gemma4,
+        35_822_560,
+        "6eff09765b35d40ff218bc666c2c1787ef8d5236990ef169415d899ec30baabb",
+    ),
+];
+const FULL: [(Model, u64, &str); 2] = [
+    (
+        Model::Qwen35,
+        21_165_334_048,
+        "24649f08f220f185f1b162704afab55da6325cbb4626624f0e504c56567529ac",
+    ),
+    (
+        Model::Gemma4,
+        16_792_118_112,
+        "0a50f143cc11fba43c4c488745bcaa52109cdae16b25d0298222a462b04c0f40",
+    ),
+];
 
 fn write(model: Model, scale: Scale, path: &Path) -> SynthReport {
     let plan = synth::plan(model, scale, Mix::pinned(model), 1).unwrap();
@@ -23,8 +45,11 @@ fn tiny_digests_are_pinned() {
     for (model, bytes, sha256) in TINY {
         let dir = kept.as_deref().unwrap_or(scratch.path());
         let report = write(model, Scale::Tiny, &dir.join(format!("{model}.tiny.gguf")));
-        println!("{model} {report:?}");
-        let _ = (bytes, sha256);
+        assert_eq!(
+            (report.bytes, report.sha256.as_str()),
+            (bytes, sha256),
+            "{model}"
+        );
     }
 }
 

@@ -5,19 +5,11 @@
 #include "memory_access.cuh"
 #include "word.cuh"
 
-extern "C" __global__ void __launch_bounds__(1024) read_loads(const uint4* in, uint64_t count, uint64_t* out) {
-  constexpr int U = 8;  // loads in flight per thread: 32 warps x 8 saturate the memory of every target
+extern "C" __global__ void __launch_bounds__(1024, 1) read_loads(const uint4* in, uint64_t count, uint64_t* out) {
+  constexpr int IN_FLIGHT = 8;  // per thread: 32 warps x 8 saturate the memory of an H100
   const uint64_t step = static_cast<uint64_t>(gridDim.x) * blockDim.x;
-  uint64_t i = blockIdx.x * static_cast<uint64_t>(blockDim.x) + threadIdx.x;
-  uint64_t sum = 0;
-  for (; i + (U - 1) * step < count; i += U * step) {
-    uint4 v[U];
-#pragma unroll
-    for (int u = 0; u < U; u++) v[u] = load_streaming(in + i + u * step);
-#pragma unroll
-    for (int u = 0; u < U; u++) sum += word_sum(v[u]);
-  }
-  for (; i < count; i += step) sum += word_sum(load_streaming(in + i));
+  const uint64_t first = blockIdx.x * static_cast<uint64_t>(blockDim.x) + threadIdx.x;
+  const uint64_t sum = strided_sum<IN_FLIGHT>(first, step, count, [=](uint64_t i) { return in + i; });
   store_block_sum(sum, out + blockIdx.x);
 }
 
@@ -35,7 +27,7 @@ __device__ __forceinline__ void wait_phase(uint64_t* barrier, uint32_t parity) {
 
 // 8 consumer warps and one producer warp per block; the producer keeps `slots` chunks of 16 KiB in flight into shared
 // memory. blockDim.x = 288, dynamic shared memory = slots * 16384, slots <= 8, count a multiple of 1024 units.
-extern "C" __global__ void __launch_bounds__(288) read_bulk(const uint4* in, uint64_t count, uint32_t slots, uint64_t* out) {
+extern "C" __global__ void __launch_bounds__(288, 1) read_bulk(const uint4* in, uint64_t count, uint32_t slots, uint64_t* out) {
   constexpr uint32_t CHUNK = 16384;
   extern __shared__ __align__(128) unsigned char ring[];
   __shared__ __align__(8) uint64_t full[8], empty[8];
@@ -97,7 +89,7 @@ extern "C" __global__ void copy_words(const uint4* in, uint4* out, uint64_t coun
 
 // Reads the array `passes` times. Each pass gives a block another part, so that no pass is served by what the block's own
 // SM just read; the sum is that of one pass times `passes`.
-extern "C" __global__ void __launch_bounds__(1024) read_resident(const uint4* in, uint64_t count, uint32_t passes,
+extern "C" __global__ void __launch_bounds__(1024, 1) read_resident(const uint4* in, uint64_t count, uint32_t passes,
                                                                  uint64_t* out) {
   constexpr int U = 4;
   const uint64_t step = static_cast<uint64_t>(gridDim.x) * blockDim.x;

@@ -50,12 +50,12 @@ __device__ __forceinline__ void multiply(const uint32_t* a_words, const uint32_t
   }
 }
 
-extern "C" __global__ void __launch_bounds__(1024) tensor_fp16(const uint32_t* a, const uint32_t* b, uint32_t iterations,
+extern "C" __global__ void __launch_bounds__(1024, 1) tensor_fp16(const uint32_t* a, const uint32_t* b, uint32_t iterations,
                                                                float* out) {
   multiply(a, b, iterations, out);
 }
 
-extern "C" __global__ void __launch_bounds__(1024) tensor_int8(const uint32_t* a, const uint32_t* b, uint32_t iterations,
+extern "C" __global__ void __launch_bounds__(1024, 1) tensor_int8(const uint32_t* a, const uint32_t* b, uint32_t iterations,
                                                                int32_t* out) {
   multiply(a, b, iterations, out);
 }

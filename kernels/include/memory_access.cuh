@@ -25,19 +25,22 @@ __device__ __forceinline__ uint64_t word_sum(uint4 v) {
   return (static_cast<uint64_t>(v.y) << 32 | v.x) + (static_cast<uint64_t>(v.w) << 32 | v.z);
 }
 
-// Sums the words of `count` 16-byte units that the block's threads share with stride blockDim.x, U loads in flight each.
-template <int U>
-__device__ __forceinline__ uint64_t block_stride_sum(const uint4* p, uint64_t count) {
+// Sums the words of 16-byte units i = first, first + step, ... below count, U loads in flight. `at(i)` is the address of
+// unit i. The last batch is predicated: a tail of single loads would cost a memory latency each.
+template <int U, typename Index, typename Address>
+__device__ __forceinline__ uint64_t strided_sum(Index first, Index step, Index count, Address at) {
   uint64_t sum = 0;
-  uint64_t i = threadIdx.x;
-  for (; i + (U - 1) * blockDim.x < count; i += U * blockDim.x) {
+  for (Index i = first; i < count; i += U * step) {
     uint4 v[U];
 #pragma unroll
-    for (int u = 0; u < U; u++) v[u] = load_streaming(p + i + u * blockDim.x);
+    for (int u = 0; u < U; u++) {
+      const Index unit = i + u * step;
+      v[u] = make_uint4(0, 0, 0, 0);
+      if (unit < count) v[u] = load_streaming(at(unit));
+    }
 #pragma unroll
     for (int u = 0; u < U; u++) sum += word_sum(v[u]);
   }
-  for (; i < count; i += blockDim.x) sum += word_sum(load_streaming(p + i));
   return sum;
 }
 

@@ -5,32 +5,19 @@
 
 #include "memory_access.cuh"
 
-__device__ __forceinline__ uint64_t sum_rows(const uint4* rows, uint32_t tokens, uint32_t row_shift, uint32_t token_stride) {
-  constexpr int U = 8;  // loads in flight per thread
-  const uint32_t mask = (1u << row_shift) - 1;
-  const uint32_t count = tokens << row_shift;
-  uint64_t sum = 0;
-  auto at = [&](uint32_t i) { return rows + static_cast<uint64_t>(i >> row_shift) * token_stride + (i & mask); };
-  uint32_t i = threadIdx.x;
-  for (; i + (U - 1) * blockDim.x < count; i += U * blockDim.x) {
-    uint4 v[U];
-#pragma unroll
-    for (int u = 0; u < U; u++) v[u] = load_streaming(at(i + u * blockDim.x));
-#pragma unroll
-    for (int u = 0; u < U; u++) sum += word_sum(v[u]);
-  }
-  for (; i < count; i += blockDim.x) sum += word_sum(load_streaming(at(i)));
-  return sum;
-}
-
-extern "C" __global__ void __launch_bounds__(512) kv_read(const uint4* k, const uint4* v, uint32_t tokens, uint32_t kv_heads,
+extern "C" __global__ void __launch_bounds__(512, 2) kv_read(const uint4* k, const uint4* v, uint32_t tokens, uint32_t kv_heads,
                                                           uint32_t row_shift, uint64_t* out) {
   const uint32_t splits = gridDim.x, head = blockIdx.y;
   const uint32_t begin = static_cast<uint32_t>(static_cast<uint64_t>(tokens) * blockIdx.x / splits);
   const uint32_t end = static_cast<uint32_t>(static_cast<uint64_t>(tokens) * (blockIdx.x + 1) / splits);
   const uint32_t token_stride = kv_heads << row_shift;
   const uint64_t offset = static_cast<uint64_t>(begin) * token_stride + (static_cast<uint64_t>(head) << row_shift);
-  const uint64_t sum = sum_rows(k + offset, end - begin, row_shift, token_stride) +
-                       sum_rows(v + offset, end - begin, row_shift, token_stride);
+  const uint32_t mask = (1u << row_shift) - 1;
+  auto row_unit = [=](const uint4* rows) {
+    return [=](uint32_t i) { return rows + static_cast<uint64_t>(i >> row_shift) * token_stride + (i & mask); };
+  };
+  const uint32_t count = (end - begin) << row_shift;
+  const uint64_t sum = strided_sum<8>(threadIdx.x, blockDim.x, count, row_unit(k + offset)) +
+                       strided_sum<8>(threadIdx.x, blockDim.x, count, row_unit(v + offset));
   store_block_sum(sum, out + head * splits + blockIdx.x);
 }

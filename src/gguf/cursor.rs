@@ -2,19 +2,18 @@
 
 use super::GgufError;
 
-/// No header is longer: the longest known, with 262,144 tokens and 514,906 merges, has 16 MB.
-pub(super) const MAX_HEADER_BYTES: u64 = 1 << 30;
-
 /// What is left to read of a header.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    most: u64,
 }
 
 impl<'a> Cursor<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Cursor { bytes, at: 0 }
+    /// Begins at the first of `bytes` and never passes `most` of them.
+    pub fn new(bytes: &'a [u8], most: u64) -> Self {
+        Cursor { bytes, at: 0, most }
     }
 
     /// Where the next byte is, counted from the start of the file.
@@ -49,14 +48,7 @@ impl<'a> Cursor<'a> {
     pub fn take(&mut self, what: &'static str, count: u64) -> Result<&'a [u8], GgufError> {
         self.expect_room(what, count, 1)?;
         let end = self.at + count as usize; // fits: `count` is at most what is left of a slice
-        if end as u64 > MAX_HEADER_BYTES {
-            return Err(GgufError::TooMany {
-                what: "bytes of header",
-                offset: self.offset(),
-                most: MAX_HEADER_BYTES,
-                found: end as u64,
-            });
-        }
+        at_most("bytes of header", self.offset(), self.most, end as u64)?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)
@@ -80,15 +72,7 @@ impl<'a> Cursor<'a> {
     pub fn count(&mut self, what: &'static str, most: u64) -> Result<u64, GgufError> {
         let offset = self.offset();
         let found = self.u64(what)?;
-        if found > most {
-            return Err(GgufError::TooMany {
-                what,
-                offset,
-                most,
-                found,
-            });
-        }
-        Ok(found)
+        at_most(what, offset, most, found)
     }
 
     /// A string of at most `most` bytes behind its length. `what` names it, `bytes_of` its bytes: `key`, `bytes of key`.
@@ -98,8 +82,37 @@ impl<'a> Cursor<'a> {
         bytes_of: &'static str,
         most: u64,
     ) -> Result<&'a str, GgufError> {
-        let len = self.count(bytes_of, most)?;
+        let offset = self.offset();
+        let len = self.u64(what)?;
+        at_most(bytes_of, offset, most, len)?;
         let offset = self.offset();
         std::str::from_utf8(self.take(what, len)?).map_err(|_| GgufError::NotUtf8 { what, offset })
+    }
+}
+
+fn at_most(what: &'static str, offset: u64, most: u64, found: u64) -> Result<u64, GgufError> {
+    if found > most {
+        return Err(GgufError::TooMany {
+            what,
+            offset,
+            most,
+            found,
+        });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_longer_than_the_limit_is_refused() {
+        let mut cursor = Cursor::new(&[0; 16], 10);
+        assert!(cursor.u64("count").is_ok());
+        assert_eq!(
+            cursor.u32("version").unwrap_err().to_string(),
+            "expected at most 10 bytes of header at byte 8, found 12"
+        );
     }
 }

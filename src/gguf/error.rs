@@ -80,7 +80,9 @@ pub enum GgufError {
         ty: TensorType,
         row: u64,
     },
-    #[error("expected a size below 2^63 bytes for tensor `{tensor}`, found dimensions {dims:?}")]
+    #[error(
+        "expected less than 2^63 bytes up to the end of tensor `{tensor}`, found dimensions {dims:?}"
+    )]
     SizeOverflow { tensor: String, dims: Vec<u64> },
     #[error(
         "expected tensor `{tensor}` at a multiple of {alignment} in the data section, found it at {relative}"
@@ -139,4 +141,18 @@ impl GgufError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Names come from the file: in an error they are one line of bounded length.
+pub(super) fn shown(name: &str) -> String {
+    const MOST: usize = 80;
+    let mut shown: String = name
+        .chars()
+        .take(MOST)
+        .flat_map(char::escape_debug)
+        .collect();
+    if name.chars().nth(MOST).is_some() {
+        shown.push('…');
+    }
+    shown
 }

@@ -1,5 +1,6 @@
 //! The key-value pairs of a file, read by key and by the type that the caller needs. Knows no key's meaning.
 
+use super::error::shown;
 use super::{Array, GgufError, Strings, Value};
 
 /// Metadata in file order; every key occurs once.
@@ -155,11 +156,11 @@ impl Metadata {
         expected: &'static str,
         convert: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<T, GgufError> {
-        let value = self.get(key).ok_or_else(|| GgufError::MissingKey {
-            key: key.to_owned(),
-        })?;
+        let value = self
+            .get(key)
+            .ok_or_else(|| GgufError::MissingKey { key: shown(key) })?;
         convert(value).ok_or_else(|| GgufError::WrongType {
-            key: key.to_owned(),
+            key: shown(key),
             expected,
             found: value.describe(),
         })

@@ -10,7 +10,8 @@ use memmap2::Mmap;
 
 /// The bytes of a file, read as they are touched.
 ///
-/// While it lives, nobody may truncate the file: a touched page beyond the new end kills the process (`SIGBUS`).
+/// While it lives, nobody may write to the file or truncate it: a touched page beyond the new end kills the process
+/// (`SIGBUS`).
 #[derive(Debug)]
 pub struct Map(Mmap);
 
@@ -25,9 +26,9 @@ impl Map {
             ));
         }
         let file = File::open(path)?;
-        // SAFETY: the mapping is private and read-only. A file that changes underneath would change these bytes; the
-        // reader keeps no pointer or length that it found in them, only checked copies, so the worst is a wrong
-        // number, which the weights' digest catches, or the SIGBUS that the type's documentation states.
+        // SAFETY: the mapping is private and read-only, and the type asks that nobody change the file while it lives.
+        // No program can check that of another; a weights file is written once, and its digest is taken through this
+        // same mapping.
         let map = unsafe { Mmap::map(&file)? };
         Ok(Map(map))
     }

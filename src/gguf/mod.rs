@@ -7,6 +7,8 @@ mod metadata;
 mod mmap;
 mod parse;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod value;
 pub mod writer;
 

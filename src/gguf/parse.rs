@@ -1,6 +1,7 @@
 //! The header of a file, from bytes. Trusts no number in it; knows nothing of files.
 
 use super::cursor::Cursor;
+use super::error::shown;
 use super::metadata::sorted_by_name;
 use super::tensor::{MAX_DIMS, tensor_bytes};
 use super::{Array, GgufError, Metadata, Strings, TensorInfo, Value, ValueType};
@@ -10,8 +11,9 @@ pub(super) const MAGIC: [u8; 4] = *b"GGUF";
 pub(super) const ALIGNMENT_KEY: &str = "general.alignment";
 pub(super) const DEFAULT_ALIGNMENT: u32 = 32;
 
-// No public file comes near these. They bound the work that a hostile one can ask for; memory is bounded by the length
-// of its header in any case.
+// No public file comes near these. They bound the work that a hostile one can ask for; memory is bounded by a small
+// multiple of its header's length in any case.
+const MAX_HEADER_BYTES: u64 = 1 << 30; // the longest known, with 262,144 tokens and 514,906 merges, has 16 MB
 const MAX_TENSORS: u64 = 1 << 16;
 const MAX_PAIRS: u64 = 1 << 16;
 const MAX_NAME_BYTES: u64 = (1 << 16) - 1;
@@ -35,7 +37,7 @@ pub(super) struct Contents {
 /// Reads the header at the start of `bytes` and checks it against a file of `file_bytes` bytes, which need not all be
 /// there.
 pub(super) fn contents(bytes: &[u8], file_bytes: u64) -> Result<Contents, GgufError> {
-    let mut cursor = Cursor::new(bytes);
+    let mut cursor = Cursor::new(bytes, MAX_HEADER_BYTES);
     let found = cursor.array("magic")?;
     if found != MAGIC {
         return Err(GgufError::NotGguf { found });
@@ -57,7 +59,7 @@ pub(super) fn contents(bytes: &[u8], file_bytes: u64) -> Result<Contents, GgufEr
 
     let by_name =
         sorted_by_name(&rows, |row| &row.name).map_err(|index| GgufError::DuplicateTensor {
-            tensor: rows[index].name.clone(),
+            tensor: shown(&rows[index].name),
             offset: rows[index].stated_at,
         })?;
     let tensors = rows
@@ -85,7 +87,7 @@ fn read_metadata(cursor: &mut Cursor, count: u64) -> Result<Metadata, GgufError>
         pairs.push((key.to_owned(), read_value(cursor, key, ty)?));
     }
     Metadata::new(pairs).map_err(|(index, key)| GgufError::DuplicateKey {
-        key,
+        key: shown(&key),
         offset: stated_at[index],
     })
 }
@@ -112,7 +114,7 @@ fn read_type(cursor: &mut Cursor, key: &str) -> Result<ValueType, GgufError> {
     let offset = cursor.offset();
     let found = cursor.u32("value type")?;
     ValueType::from_id(found).ok_or_else(|| GgufError::UnknownValueType {
-        key: key.to_owned(),
+        key: shown(key),
         offset,
         found,
     })
@@ -150,7 +152,7 @@ fn to_bool(key: &str, offset: u64, byte: u8) -> Result<bool, GgufError> {
         0 => Ok(false),
         1 => Ok(true),
         found => Err(GgufError::NotBool {
-            key: key.to_owned(),
+            key: shown(key),
             offset,
             found,
         }),
@@ -190,7 +192,7 @@ fn read_array(cursor: &mut Cursor, key: &str, depth: u32) -> Result<Array, GgufE
         ValueType::Array => {
             if depth == MAX_NESTING {
                 return Err(GgufError::TooDeep {
-                    key: key.to_owned(),
+                    key: shown(key),
                     offset: cursor.offset(),
                     most: MAX_NESTING,
                 });
@@ -243,13 +245,16 @@ fn read_row(cursor: &mut Cursor) -> Result<Row, GgufError> {
             found: dim_count.into(),
         });
     }
-    let dims = (0..dim_count)
+    let mut dims = (0..dim_count)
         .map(|_| cursor.u64("dimensions"))
         .collect::<Result<Vec<_>, _>>()?;
+    if dims.is_empty() {
+        dims.push(1); // a scalar, as llama.cpp reads it
+    }
     let offset = cursor.offset();
     let id = cursor.u32("tensor type")?;
     let ty = TensorType::from_id(id).ok_or_else(|| GgufError::UnknownTensorType {
-        tensor: name.to_owned(),
+        tensor: shown(name),
         offset,
         id,
     })?;
@@ -272,7 +277,7 @@ impl Row {
     ) -> Result<TensorInfo, GgufError> {
         if !self.relative.is_multiple_of(alignment.into()) {
             return Err(GgufError::Misaligned {
-                tensor: self.name,
+                tensor: shown(&self.name),
                 relative: self.relative,
                 alignment,
             });
@@ -285,7 +290,7 @@ impl Row {
         });
         let Some(offset) = inside else {
             return Err(GgufError::OutOfFile {
-                tensor: self.name,
+                tensor: shown(&self.name),
                 relative: self.relative,
                 bytes: self.bytes,
                 data_offset,
@@ -308,8 +313,8 @@ fn refuse_overlap(tensors: &[TensorInfo]) -> Result<(), GgufError> {
     match order.windows(2).find(|pair| pair[1].offset < pair[0].end()) {
         None => Ok(()),
         Some(pair) => Err(GgufError::Overlap {
-            first: pair[0].name.clone(),
-            second: pair[1].name.clone(),
+            first: shown(&pair[0].name),
+            second: shown(&pair[1].name),
             offset: pair[1].offset,
             end: pair[0].end(),
         }),

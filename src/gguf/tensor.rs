@@ -3,6 +3,7 @@
 use crate::quant::TensorType;
 
 use super::GgufError;
+use super::error::shown;
 
 /// Most dimensions of a tensor (llama.cpp's `GGML_MAX_DIMS`).
 pub(super) const MAX_DIMS: u32 = 4;
@@ -12,7 +13,7 @@ pub(super) const MAX_DIMS: u32 = 4;
 pub struct TensorInfo {
     /// Name, unique in its file.
     pub name: String,
-    /// Elements along each dimension, fastest first; at most four.
+    /// Elements along each dimension, fastest first: one to four numbers, none of them 0.
     pub dims: Vec<u64>,
     /// Element type.
     pub ty: TensorType,
@@ -39,14 +40,14 @@ impl TensorInfo {
 pub(super) fn tensor_bytes(name: &str, dims: &[u64], ty: TensorType) -> Result<u64, GgufError> {
     if dims.contains(&0) {
         return Err(GgufError::EmptyDimension {
-            tensor: name.to_owned(),
+            tensor: shown(name),
             dims: dims.to_vec(),
         });
     }
     let row = dims.first().copied().unwrap_or(1);
     if !row.is_multiple_of(ty.block_elements()) {
         return Err(GgufError::PartialBlock {
-            tensor: name.to_owned(),
+            tensor: shown(name),
             ty,
             row,
         });
@@ -56,7 +57,7 @@ pub(super) fn tensor_bytes(name: &str, dims: &[u64], ty: TensorType) -> Result<u
         .and_then(|elements| ty.bytes(elements))
         .filter(|bytes| i64::try_from(*bytes).is_ok())
         .ok_or_else(|| GgufError::SizeOverflow {
-            tensor: name.to_owned(),
+            tensor: shown(name),
             dims: dims.to_vec(),
         })
 }

@@ -151,11 +151,12 @@ impl Value {
         })
     }
 
-    /// What the value is, as errors say it: `u32`, `array of string`.
+    /// What the value is, as errors say it: `string`, `array of string`, `u32 7`.
     pub fn describe(&self) -> String {
-        match self {
-            Value::Array(array) => format!("array of {}", array.element_type()),
-            scalar => scalar.ty().to_string(),
+        match (self, self.as_integer()) {
+            (Value::Array(array), _) => format!("array of {}", array.element_type()),
+            (_, Some(integer)) => format!("{} {integer}", self.ty()),
+            _ => self.ty().to_string(),
         }
     }
 }

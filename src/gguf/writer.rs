@@ -2,6 +2,7 @@
 
 use crate::quant::TensorType;
 
+use super::error::shown;
 use super::parse::{self, ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC};
 use super::tensor::tensor_bytes;
 use super::{Array, GgufError, TensorInfo, Value};
@@ -55,7 +56,7 @@ pub fn header(
             .and_then(|end| end.checked_next_multiple_of(alignment.into()))
             .filter(|end| i64::try_from(*end).is_ok())
             .ok_or_else(|| GgufError::SizeOverflow {
-                tensor: name.clone(),
+                tensor: shown(name),
                 dims: dims.clone(),
             })?;
     }

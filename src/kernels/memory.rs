@@ -117,7 +117,7 @@ impl Memory {
         out: Span,
     ) -> Result<(), CudaError> {
         let [s0, s1, s2] = tensors.spans;
-        let [u0, u1, u2] = tensors.bytes_per_expert.map(|bytes| bytes / 16);
+        let [u0, u1, u2] = tensors.bytes_per_expert.map(|bytes| (bytes / 16) as u32);
         let args = [
             s0.into(),
             s1.into(),

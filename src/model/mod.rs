@@ -9,6 +9,8 @@ pub mod inspect;
 mod mix;
 mod qwen35moe;
 pub mod synth;
+#[cfg(test)]
+mod tests;
 
 pub use architecture::{Architecture, LayerKind, Model, Scale, TensorShape};
 pub use class::TensorClass;

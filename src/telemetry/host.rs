@@ -20,7 +20,7 @@ pub fn host() -> HostRecord {
         cpu_model: files.cpu_model(),
         logical_cpus: logical_cpus(),
         cache_bytes: files.cache_bytes(),
-        memory_bytes: u64::from(memory.totalram) * u64::from(memory.mem_unit),
+        memory_bytes: memory.totalram * u64::from(memory.mem_unit),
         governor: files.governor(),
         virtualised: files.virtualised(),
         load_average: files.load_average(),

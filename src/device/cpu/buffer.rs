@@ -61,7 +61,7 @@ impl Buffer {
 /// `bytes` as a positive number of words.
 pub(super) fn words_in(what: &'static str, bytes: u64) -> Result<usize, CpuError> {
     let unaligned = CpuError::Unaligned { what, found: bytes };
-    if bytes == 0 || bytes % WORD_BYTES as u64 != 0 {
+    if bytes == 0 || !bytes.is_multiple_of(WORD_BYTES as u64) {
         return Err(unaligned);
     }
     let words = bytes / WORD_BYTES as u64;

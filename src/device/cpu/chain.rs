@@ -20,7 +20,7 @@ impl Chain {
         let buffer = Buffer::filled(bytes, |word| {
             let word = word as usize;
             match next.get(word / stride) {
-                Some(node) if word % stride == 0 => (node * stride) as u64,
+                Some(node) if word.is_multiple_of(stride) => (node * stride) as u64,
                 _ => 0,
             }
         })?;

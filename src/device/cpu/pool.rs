@@ -1,5 +1,6 @@
 //! The operations of the CPU device on a pool of threads of its own; idle threads sleep.
 
+use std::ops::Range;
 use std::sync::Barrier;
 
 use rayon::prelude::*;
@@ -69,7 +70,7 @@ impl CpuDevice {
             buffer
                 .words()
                 .par_chunks(TASK_WORDS)
-                .map(sum)
+                .map(|part| sum([part]))
                 .reduce(|| 0, u64::wrapping_add)
         })
     }
@@ -124,15 +125,12 @@ impl CpuDevice {
             });
         }
         let words = buffer.words();
-        let part = |range: &std::ops::Range<usize>| sum(words.get(range.clone()).unwrap_or(&[]));
+        let part = |range: &Range<usize>| words.get(range.clone()).unwrap_or(&[]);
         Ok(self.pool.install(|| {
             gather
                 .tasks()
                 .par_iter()
-                .map(|task| {
-                    task.iter()
-                        .fold(0, |total: u64, range| total.wrapping_add(part(range)))
-                })
+                .map(|task| sum(task.iter().map(part)))
                 .reduce(|| 0, u64::wrapping_add)
         }))
     }
@@ -155,19 +153,23 @@ impl CpuDevice {
     }
 }
 
-/// Sum of `words` modulo 2^64.
-fn sum(words: &[u64]) -> u64 {
-    let (blocks, rest) = words.as_chunks::<LANES>();
+/// Sum modulo 2^64 of the words of all `parts`. One set of lanes serves all parts: reducing them at the end of each would fill the
+/// processor's window, and loads of the next part could not start while those of this one are under way.
+fn sum<'a>(parts: impl IntoIterator<Item = &'a [u64]>) -> u64 {
     let mut lanes = [0u64; LANES];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block) {
-            *lane = lane.wrapping_add(*word);
+    let mut total = 0u64;
+    for part in parts {
+        let (blocks, rest) = part.as_chunks::<LANES>();
+        for block in blocks {
+            for (lane, word) in lanes.iter_mut().zip(block) {
+                *lane = lane.wrapping_add(*word);
+            }
+        }
+        for word in rest {
+            total = total.wrapping_add(*word);
         }
     }
-    lanes
-        .iter()
-        .chain(rest)
-        .fold(0, |total: u64, word| total.wrapping_add(*word))
+    lanes.into_iter().fold(total, u64::wrapping_add)
 }
 
 #[cfg(test)]
@@ -286,5 +288,26 @@ mod tests {
     #[test]
     fn a_device_without_threads_is_refused() {
         assert!(CpuDevice::new(0).is_err());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_spans_give_the_sum_of_their_words(
+            spans in proptest::collection::vec((0..40_000_u64, 1..20_000_u64), 0..20),
+        ) {
+            let device = CpuDevice::new(2).unwrap();
+            let buffer = device.generate(60_000 * 8, SEED).unwrap();
+            let gather = Gather::new(spans.iter().map(|(first, words)| Span {
+                offset_bytes: first * 8,
+                bytes: words * 8,
+            }));
+            let expected = spans
+                .iter()
+                .map(|(first, words)| generator::sum(SEED, *first..first + words))
+                .fold(0, u64::wrapping_add);
+            proptest::prop_assert_eq!(device.gather(&buffer, &gather.unwrap()).unwrap(), expected);
+        }
     }
 }

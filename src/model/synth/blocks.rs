@@ -191,3 +191,125 @@ fn bell(word: u64) -> f64 {
     // Mean 4 * 65535 / 2; standard deviation sqrt(4 (65536^2 - 1) / 12).
     (sum as f64 - 131_070.0) / 37_837.2
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::quant::dequantize;
+
+    fn generator(ty: TensorType) -> Generator {
+        let distribution = Distribution::Normal {
+            mean: 0.0,
+            std: 1.0,
+        };
+        Generator::new(1, 2, ty, distribution, 1 << 20).unwrap()
+    }
+
+    /// The first outputs of SplitMix64 begun at 1234567, as Rosetta Code lists them under "Pseudo-random numbers/Splitmix64".
+    #[test]
+    fn words_are_those_of_splitmix64() {
+        let words = Words { key: 1_234_567 };
+        let first: Vec<_> = (0..5).map(|position| words.at(position)).collect();
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        assert_eq!(first, published);
+    }
+
+    #[test]
+    fn scales_are_finite_positive_and_about_the_wanted_one() {
+        for wanted in [1e-6, 1e-3, 0.1] {
+            for bits in scales(wanted) {
+                let scale = f64::from(f16::from_le_bytes(bits));
+                assert!(
+                    (0.5..1.5).contains(&(scale / wanted)),
+                    "{scale} for {wanted}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn float_values_keep_to_their_distribution() {
+        let draw = |distribution| {
+            (0..10_000).map(move |index| {
+                let word = Words::new(1, 2).at(index);
+                f64::from(float(distribution, word, index, 10_000))
+            })
+        };
+        let normal = || {
+            draw(Distribution::Normal {
+                mean: 3.0,
+                std: 2.0,
+            })
+        };
+        let mean = normal().sum::<f64>() / 1e4;
+        let std = (normal()
+            .map(|value| (value - mean) * (value - mean))
+            .sum::<f64>()
+            / 1e4)
+            .sqrt();
+        assert!(
+            (mean - 3.0).abs() < 0.1 && (std - 2.0).abs() < 0.1,
+            "mean {mean}, std {std}"
+        );
+        assert!(
+            draw(Distribution::Uniform {
+                low: -4.0,
+                high: 1.0
+            })
+            .all(|value| (-4.0..=1.0).contains(&value))
+        );
+        assert!(draw(Distribution::Decay).all(|value| (-8.0..=-0.125).contains(&value)));
+        let negative = draw(Distribution::Signed)
+            .filter(|value| *value < 0.0)
+            .count();
+        assert!((4_800..5_200).contains(&negative), "{negative} negative");
+        assert!(draw(Distribution::Signed).all(|value| (0.89..1.11).contains(&value.abs())));
+        assert_eq!(
+            draw(Distribution::RopeFactors)
+                .filter(|value| *value == 1.0)
+                .count(),
+            2_500
+        );
+    }
+
+    #[test]
+    fn quantised_weights_have_mean_zero_and_the_wanted_deviation() {
+        for layout in LAYOUTS {
+            let blocks = 100_000 / layout.ty.block_elements() as usize;
+            let mut bytes = vec![0; blocks * layout.ty.block_bytes() as usize];
+            generator(layout.ty).fill(0, &mut bytes);
+            let mut weights = vec![0.0; blocks * layout.ty.block_elements() as usize];
+            dequantize(layout.ty, &bytes, &mut weights).unwrap();
+            let count = weights.len() as f64;
+            let mean = weights.iter().map(|weight| f64::from(*weight)).sum::<f64>() / count;
+            let squares = weights
+                .iter()
+                .map(|weight| f64::from(*weight) * f64::from(*weight));
+            let std = (squares.sum::<f64>() / count).sqrt();
+            // Codes of 5 and 8 bits with a sign have one more negative value; the scales' spread adds 2.6 %.
+            let found = format!("{}: mean {mean}, std {std}", layout.ty);
+            assert!(mean.abs() < 0.07 && (0.99..1.07).contains(&std), "{found}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_piece_equals_that_part_of_the_whole(kind in 0..=LAYOUTS.len(), first in 0usize..20, len in 1usize..20) {
+            let ty = LAYOUTS.get(kind).map_or(F32, |layout| layout.ty);
+            let (generator, block) = (generator(ty), ty.block_bytes() as usize);
+            let mut whole = vec![0; 40 * block];
+            generator.fill(0, &mut whole);
+            let mut piece = vec![0; len * block];
+            generator.fill(first as u64, &mut piece);
+            prop_assert_eq!(&piece, &whole[first * block..(first + len) * block]);
+        }
+    }
+}

@@ -109,6 +109,11 @@ impl SynthPlan {
         self.file_bytes
     }
 
+    /// Everything before the first tensor.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
     /// The tensor table, with offsets in the file.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = &TensorInfo> {
         self.tensors.iter().map(|(info, _)| info)

@@ -34,9 +34,6 @@ pub(super) enum Distribution {
 
 use Distribution::*;
 
-/// A branch's output projection, beside a residual stream of about a quarter.
-const BRANCH: f64 = 0.05;
-
 /// What the values of tensor `name` are drawn from; `row` is its first dimension.
 pub(super) fn distribution(architecture: &Architecture, name: &str, row: u64) -> Distribution {
     let name = name_in_layer(name);
@@ -48,11 +45,12 @@ pub(super) fn distribution(architecture: &Architecture, name: &str, row: u64) ->
 
 fn qwen35moe(name: &str, row: u64) -> Distribution {
     match name {
+        // The residual stream starts at a quarter, and a branch adds a few hundredths.
         "token_embd.weight" => zero_mean(0.25),
         "attn_output.weight"
         | "ssm_out.weight"
         | "ffn_down_exps.weight"
-        | "ffn_down_shexp.weight" => zero_mean(BRANCH * per_root(row)),
+        | "ffn_down_shexp.weight" => zero_mean(0.05 * per_root(row)),
         "ffn_gate_inp.weight" | "ffn_gate_inp_shexp.weight" => zero_mean(2.0 * per_root(row)),
         "ssm_conv1d.weight" => zero_mean(0.5),
         "ssm_dt.bias" => Uniform {
@@ -69,8 +67,10 @@ fn gemma4(name: &str, row: u64) -> Distribution {
     match name {
         // Attention scores are not divided by the root of the head dimension.
         "attn_q_norm.weight" | "attn_k_norm.weight" => near(0.35),
-        // These normalise what a branch adds, so they alone decide its size.
-        "post_attention_norm.weight" | "post_ffw_norm.weight" => near(BRANCH),
+        // These normalise what a branch adds, so they alone decide its size. Attention has the larger share: it brings
+        // in the context, and no top-k choice in it magnifies rounding.
+        "post_attention_norm.weight" => near(0.1),
+        "post_ffw_norm.weight" => near(0.05),
         // Embedding and output are one tensor: without the signs every token would predict itself.
         "output_norm.weight" => Signed,
         // The router's input has unit length, not unit mean square.
@@ -89,7 +89,7 @@ fn zero_mean(std: f64) -> Distribution {
     Normal { mean: 0.0, std }
 }
 
-/// Positive values within a third of `mean`.
+/// Positive values about `mean`, at most 35 % off.
 fn near(mean: f64) -> Distribution {
     Normal {
         mean,

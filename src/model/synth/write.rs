@@ -216,3 +216,143 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         renamed => renamed.map_err(io::Error::from),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan;
+    use super::*;
+    use crate::gguf::Gguf;
+    use crate::model::{Mix, Model, Scale};
+
+    fn tiny(seed: u64) -> SynthPlan {
+        plan(Model::Gemma4, Scale::Tiny, Mix::GgmlOrg, seed).unwrap()
+    }
+
+    fn go_on(_: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn names_in(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_thread_count_writes_the_file_that_the_report_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = tiny(7);
+        let reports = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let path = dir.path().join(format!("{threads}.gguf"));
+            let report = pool.install(|| write(&plan, &path, go_on)).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let digest: String = Sha256::digest(&bytes)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(
+                (report.bytes, &report.sha256),
+                (bytes.len() as u64, &digest)
+            );
+            report
+        });
+        assert_eq!(reports[0], reports[1]);
+        let other = write(&tiny(8), &dir.path().join("other.gguf"), go_on).unwrap();
+        assert_ne!(other.sha256, reports[0].sha256);
+    }
+
+    #[test]
+    fn a_written_file_opens_and_holds_the_planned_tensors() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tiny.gguf");
+        let plan = tiny(1);
+        write(&plan, &path, go_on).unwrap();
+        let file = Gguf::open(&path).unwrap();
+        assert_eq!(file.tensors(), plan.tensors().cloned().collect::<Vec<_>>());
+        for name in [
+            "output_norm.weight",
+            "blk.3.attn_v.weight",
+            "blk.11.ffn_down_exps.weight",
+        ] {
+            let tensor = file.tensor(name).unwrap();
+            assert_eq!(Some(file.bytes(tensor)), plan.tensor_bytes(name).as_deref());
+        }
+    }
+
+    #[test]
+    fn progress_rises_to_the_length_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let seen = std::sync::Mutex::new(Vec::new());
+        let report = write(&tiny(1), &dir.path().join("tiny.gguf"), |written| {
+            seen.lock().unwrap().push(written);
+            ControlFlow::Continue(())
+        });
+        let seen = seen.into_inner().unwrap();
+        assert!(seen.is_sorted());
+        assert_eq!(seen.last(), Some(&report.unwrap().bytes));
+    }
+
+    #[test]
+    fn an_existing_file_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.gguf");
+        fs::write(&path, "mine").unwrap();
+        let error = write(&tiny(1), &path, go_on).unwrap_err();
+        assert!(matches!(error, SynthError::Exists { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        assert_eq!(names_in(dir.path()), ["mine.gguf"]);
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("theirs.gguf");
+        let error = write(&tiny(1), &path, |_| {
+            fs::write(&path, "theirs").unwrap();
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(error.unwrap_err(), SynthError::Exists { .. }));
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(names_in(dir.path()), ["theirs.gguf"]);
+    }
+
+    #[test]
+    fn an_interrupted_file_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write(&tiny(1), &dir.path().join("tiny.gguf"), |_| {
+            ControlFlow::Break(())
+        });
+        assert!(matches!(error.unwrap_err(), SynthError::Interrupted { .. }));
+        assert_eq!(names_in(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_disk_without_room_says_so_before_the_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Partial::create(&dir.path().join("huge.gguf"), 1 << 60)
+            .err()
+            .unwrap();
+        assert!(matches!(error, SynthError::Full { .. }), "{error}");
+        assert!(error.hint().is_some());
+        assert_eq!(names_in(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_with_a_hint() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write(&tiny(1), &dir.path().join("missing/tiny.gguf"), go_on).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "create the folder first");
+    }
+
+    #[test]
+    fn a_mix_of_another_model_is_refused() {
+        let error = plan(Model::Qwen35, Scale::Tiny, Mix::GgmlOrg, 1).unwrap_err();
+        let expected = "expected a mix of qwen35_35b_a3b (lmstudio-feb2026, llama.cpp, unsloth), found ggml-org";
+        assert_eq!(error.to_string(), expected);
+    }
+}

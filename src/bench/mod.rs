@@ -1,0 +1,11 @@
+//! What to run: every case with its work, its inputs, its reference and its tolerance.
+
+mod case;
+pub mod memory;
+mod platform;
+
+pub use case::{Case, Job};
+pub use platform::Platform;
+
+/// The benchmark families that exist.
+pub const FAMILIES: &[&str] = &["memory"];

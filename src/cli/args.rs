@@ -1,0 +1,281 @@
+//! The command line as typed. Knows no meaning: names are resolved by the command that takes them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::build_info::version_line;
+
+use super::exit::Exit;
+
+/// A reproducible benchmark suite for edge MoE inference at batch size 1.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sparkbench",
+    version = version_line(),
+    after_help = Exit::help(),
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// When to colour what is printed: auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", hide_possible_values = true)]
+    pub color: Color,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure this machine and write a result file
+    Run(RunArgs),
+    /// Check result files; ends with 3 if one does not verify
+    Verify(VerifyArgs),
+    /// Show what a GGUF file holds and what it costs to decode with
+    Inspect(InspectArgs),
+    /// Make model files
+    #[command(subcommand)]
+    Weights(WeightsCommand),
+    /// List the built-in machines, models and targets
+    Targets(JsonArgs),
+    /// Show what this machine and this program can measure
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of result files
+    Schema,
+    /// Print a shell's completions
+    Completions {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Benchmark families; all that exist if none is named
+    #[arg(value_name = "FAMILY")]
+    pub families: Vec<String>,
+    /// What to measure for: a target, a machine (all its targets), or the file of either [default: the machine found]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub target: Option<String>,
+    /// Only this model's targets
+    #[arg(long, value_name = "NAME|FILE")]
+    pub model: Option<String>,
+    /// Where to run: auto, cuda, cuda:N or cpu
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    pub device: Device,
+    /// Print the plan and stop; needs no GPU
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Directory for the result file
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub out: PathBuf,
+    /// Print the result file's text instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Store a salted hash instead of the GPU's UUID, and no host name or bus id
+    #[arg(long)]
+    pub redact: bool,
+    /// Seed of all inputs, up to 16 hexadecimal digits [default: random]
+    #[arg(long, value_name = "HEX", value_parser = hexadecimal)]
+    pub seed: Option<u64>,
+    /// Print the result file's path only, and no progress
+    #[arg(long, conflicts_with = "json")]
+    pub quiet: bool,
+}
+
+/// A device as asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The first GPU, or the CPU where there is none.
+    Auto,
+    /// A GPU by its CUDA ordinal.
+    Cuda(u32),
+    /// The host's processor.
+    Cpu,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Result files, or directories whose result files are checked
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Git checkout that must hold the commit and the flake.lock named by the result
+    #[arg(long, value_name = "DIR")]
+    pub git: Option<PathBuf>,
+    /// Accept results of a program with uncommitted changes: for development, since nobody can rebuild it
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The GGUF file
+    pub file: PathBuf,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `weights`.
+#[derive(Debug, Subcommand)]
+pub enum WeightsCommand {
+    /// Write a synthetic model file of a model's exact tensors; the same bytes on every machine
+    Synth(SynthArgs),
+}
+
+/// `weights synth`.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// The model's built-in name
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// The file to write; an existing file is not overwritten
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// All layers at full width, about 20 GB (full), or a few small ones, some megabytes (tiny)
+    #[arg(long, value_enum, default_value_t = SynthScale::Full, value_name = "SCALE", hide_possible_values = true)]
+    pub scale: SynthScale,
+    /// Which published file's types the tensors have [default: the file that the model's configuration pins]
+    #[arg(long, value_name = "NAME")]
+    pub mix: Option<String>,
+    /// Seed of the values
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Print length and SHA-256 as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Size of a synthetic file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SynthScale {
+    /// A few small layers of the same kinds.
+    Tiny,
+    /// The model's shapes.
+    Full,
+}
+
+impl SynthScale {
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// A command whose only choice is the form of its output.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Directory whose writability is checked
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn device(text: &str) -> Result<Device, String> {
+    match (text, text.strip_prefix("cuda:")) {
+        ("auto", _) => Ok(Device::Auto),
+        ("cuda", _) => Ok(Device::Cuda(0)),
+        ("cpu", _) => Ok(Device::Cpu),
+        (_, Some(ordinal)) => ordinal
+            .parse()
+            .map(Device::Cuda)
+            .map_err(|_| format!("expected a device number after `cuda:`, found `{ordinal}`")),
+        _ => Err("expected auto, cuda, cuda:N or cpu".to_owned()),
+    }
+}
+
+fn hexadecimal(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    match digits.len() {
+        1..=16 if digits.chars().all(|c| c.is_ascii_hexdigit()) => {
+            u64::from_str_radix(digits, 16).map_err(|e| e.to_string())
+        }
+        _ => Err("expected 1 to 16 hexadecimal digits".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn devices_are_named_as_documented() {
+        assert_eq!(device("auto"), Ok(Device::Auto));
+        assert_eq!(device("cuda"), Ok(Device::Cuda(0)));
+        assert_eq!(device("cuda:3"), Ok(Device::Cuda(3)));
+        assert_eq!(device("cpu"), Ok(Device::Cpu));
+        for wrong in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CUDA"] {
+            assert!(device(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_seed_in_hexadecimal_is_read_back(seed: u64) {
+            prop_assert_eq!(hexadecimal(&format!("{seed:x}")), Ok(seed));
+            prop_assert_eq!(hexadecimal(&format!("0x{seed:016X}")), Ok(seed));
+        }
+    }
+
+    #[test]
+    fn a_seed_that_is_no_number_is_refused() {
+        for wrong in ["", "0x", "g", "+1", "-1", "11112222333344445"] {
+            assert!(hexadecimal(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_readme_is_accepted() {
+        let readme = include_str!("../../README.md");
+        let commands: Vec<&str> = readme
+            .lines()
+            .filter(|line| line.starts_with("sparkbench "))
+            .collect();
+        assert!(commands.len() >= 5, "{commands:?}");
+        for command in commands {
+            let parsed = Cli::try_parse_from(command.split(' '));
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Why a command ended early: its exit code, one line, and the next step. Every module's errors are mapped here.
+
+use std::io;
+
+use crate::build_info::BuildInfoError;
+use crate::config::ConfigError;
+use crate::gguf::GgufError;
+use crate::model::ModelError;
+use crate::model::synth::SynthError;
+use crate::result::{ReadError, SaltError, SealError};
+use crate::run::RunError;
+
+use super::exit::Exit;
+
+/// What `main` prints as `error:` and `hint:`, and ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CliError {
+    /// The exit code.
+    pub exit: Exit,
+    /// One lowercase line: what was expected, what was found, where.
+    pub message: String,
+    /// The next step, where there is one.
+    pub hint: Option<String>,
+}
+
+impl CliError {
+    /// An error with a next step.
+    pub fn new(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    fn from_parts(exit: Exit, message: impl ToString, hint: Option<String>) -> Self {
+        Self {
+            exit,
+            message: message.to_string(),
+            hint,
+        }
+    }
+
+    /// The signals could not be taken over.
+    pub fn signals(error: io::Error) -> Self {
+        Self::from_parts(
+            Exit::Unexpected,
+            format!("cannot take over SIGINT and SIGTERM: {error}"),
+            None,
+        )
+    }
+
+    /// What was asked for could not be printed.
+    pub fn stdout(error: &io::Error) -> Self {
+        Self::from_parts(
+            Exit::Output,
+            format!("cannot write to stdout: {error}"),
+            None,
+        )
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::from_parts(Exit::Usage, &error, error.hint())
+    }
+}
+
+impl From<GgufError> for CliError {
+    fn from(error: GgufError) -> Self {
+        Self::from_parts(Exit::Usage, &error, error.hint())
+    }
+}
+
+impl From<ModelError> for CliError {
+    fn from(error: ModelError) -> Self {
+        Self::from_parts(Exit::Usage, &error, error.hint())
+    }
+}
+
+impl From<BuildInfoError> for CliError {
+    fn from(error: BuildInfoError) -> Self {
+        let exit = match error {
+            BuildInfoError::Embedded { .. } => Exit::Unexpected,
+            BuildInfoError::Unreadable { .. } | BuildInfoError::NotARecord { .. } => Exit::Usage,
+        };
+        Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<SynthError> for CliError {
+    fn from(error: SynthError) -> Self {
+        let exit = match error {
+            SynthError::Mix { .. } => Exit::Usage,
+            SynthError::Type { .. } | SynthError::Header(_) => Exit::Unexpected,
+            SynthError::Exists { .. } | SynthError::Full { .. } | SynthError::Write { .. } => {
+                Exit::Output
+            }
+            SynthError::Interrupted { .. } => Exit::Interrupted,
+        };
+        Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<ReadError> for CliError {
+    fn from(error: ReadError) -> Self {
+        let exit = match error {
+            ReadError::Io { .. } => Exit::Usage,
+            ReadError::TooLarge { .. }
+            | ReadError::NotText { .. }
+            | ReadError::Format { .. }
+            | ReadError::Json(_) => Exit::NotVerified,
+        };
+        Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<SealError> for CliError {
+    fn from(error: SealError) -> Self {
+        Self::from_parts(
+            Exit::Unexpected,
+            &error,
+            Some("this is a bug; please report it with the line above".to_owned()),
+        )
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let exit = match error {
+            _ if error.is_out_of_memory() => Exit::Output,
+            RunError::UnknownFamily { .. } => Exit::Usage,
+            RunError::Kernel(_) | RunError::Device(_) => Exit::Device,
+            RunError::BuildInfo(error) => return error.into(),
+            RunError::Random(_) => Exit::Unexpected,
+        };
+        Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<SaltError> for CliError {
+    fn from(error: SaltError) -> Self {
+        Self::from_parts(Exit::Unexpected, &error, None)
+    }
+}
+
+impl From<serde_json::Error> for CliError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from_parts(
+            Exit::Unexpected,
+            format!("cannot state this as JSON: {error}"),
+            None,
+        )
+    }
+}

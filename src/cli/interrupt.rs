@@ -1,0 +1,62 @@
+//! SIGINT and SIGTERM: the first asks the work to stop, the second ends the process at once.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::exit::Exit;
+
+/// The two signals, once installed.
+pub struct Interrupt {
+    asked: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Interrupt {
+    /// Takes over both signals for the rest of the process.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sigaction`.
+    pub fn install() -> io::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(AtomicUsize::new(0));
+        for (number, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
+            // In this order: the first signal finds `asked` unset, sets it, and so arms the second.
+            flag::register_conditional_shutdown(number, exit.code().into(), Arc::clone(&asked))?;
+            flag::register_usize(number, Arc::clone(&signal), exit.code().into())?;
+            flag::register(number, Arc::clone(&asked))?;
+        }
+        Ok(Self { asked, signal })
+    }
+
+    /// Set by the first signal.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.asked
+    }
+
+    /// The exit code of the signal that came; that of SIGINT if none did.
+    pub fn exit(&self) -> Exit {
+        match self.signal.load(Ordering::SeqCst) == usize::from(Exit::Terminated.code()) {
+            true => Exit::Terminated,
+            false => Exit::Interrupted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_signal_asks_and_decides_the_exit_code() {
+        let interrupt = Interrupt::install().unwrap();
+        assert!(!interrupt.flag().load(Ordering::SeqCst));
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert!(interrupt.flag().load(Ordering::SeqCst));
+        assert_eq!(interrupt.exit(), Exit::Terminated);
+    }
+}

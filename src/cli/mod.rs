@@ -1,0 +1,17 @@
+//! The commands: each resolves its arguments, calls the library, and hands what came back to `ui`.
+
+pub mod args;
+mod completions;
+pub mod dispatch;
+mod doctor;
+pub mod error;
+pub mod exit;
+mod inspect;
+mod interrupt;
+mod keep;
+mod run;
+mod schema;
+mod targets;
+mod usage;
+mod verify;
+mod weights;

@@ -1,0 +1,103 @@
+//! `sparkbench run`: measures, shows, and keeps the result.
+
+use crate::config::load;
+use crate::result::{CaseStatus, Payload, Salt, SessionStatus, seal};
+use crate::run::{self, DeviceChoice, Request};
+use crate::ui::progress::Progress;
+use crate::ui::{self, terminal};
+
+use super::args::{Device, RunArgs};
+use super::dispatch::{show, show_json};
+use super::error::CliError;
+use super::exit::Exit;
+use super::interrupt::Interrupt;
+use super::keep::keep;
+
+/// Runs, or with `--dry-run` only plans.
+pub fn run(args: &RunArgs, arguments: Vec<String>) -> Result<Exit, CliError> {
+    let request = request(args, arguments)?;
+    if args.dry_run {
+        let plan = run::plan(&request)?;
+        match args.json {
+            true => show_json(&plan)?,
+            false => show(&ui::plan::render(&plan))?,
+        }
+        return Ok(Exit::Done);
+    }
+    // Whatever can fail does so before the first measurement.
+    let salt = args.redact.then(Salt::of_this_rig).transpose()?;
+    let interrupt = Interrupt::install().map_err(CliError::signals)?;
+    let progress = Progress::new(args.quiet);
+    let ended = run::run(&request, &progress, interrupt.flag());
+    progress.finish();
+    let mut payload = ended?;
+    if let Some((salt, warning)) = salt {
+        payload.warnings.extend(warning);
+        payload.redact(&salt);
+    }
+    show_and_keep(args, &payload)?;
+    outcome(&payload, &interrupt)
+}
+
+fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> {
+    let model = args.model.as_deref().map(load::model).transpose()?;
+    let targets = match (&args.target, &model) {
+        (None, _) => Vec::new(),
+        (Some(name), None) => load::targets(name)?,
+        (Some(name), Some(model)) => load::only_model(load::targets(name)?, model)?,
+    };
+    Ok(Request {
+        families: args.families.clone(),
+        targets,
+        models: model.into_iter().collect(),
+        device: match args.device {
+            Device::Auto => DeviceChoice::Auto,
+            Device::Cuda(ordinal) => DeviceChoice::Cuda(ordinal),
+            Device::Cpu => DeviceChoice::Cpu,
+        },
+        seed: args.seed,
+        arguments,
+    })
+}
+
+/// The table first: if the file cannot be written, the figures have at least been seen.
+fn show_and_keep(args: &RunArgs, payload: &Payload) -> Result<(), CliError> {
+    let sealed = seal(payload);
+    if !args.quiet && !args.json {
+        show(&ui::session::render(payload))?;
+    }
+    let sealed = sealed?;
+    let kept = keep(&args.out, &sealed);
+    if args.json {
+        terminal::print_bytes(sealed.text.as_bytes()).map_err(|error| CliError::stdout(&error))?;
+    }
+    let path = kept?.display().to_string();
+    match (args.quiet, args.json) {
+        (true, _) => show(&path),
+        (false, true) => Ok(()),
+        (false, false) => {
+            show(&format!("\nresult: {path}"))?;
+            terminal::hint(&format!("check it with `sparkbench verify {path}`"));
+            Ok(())
+        }
+    }
+}
+
+/// The exit code of a session whose result is kept.
+fn outcome(payload: &Payload, interrupt: &Interrupt) -> Result<Exit, CliError> {
+    let failed: Vec<&str> = payload
+        .cases
+        .iter()
+        .filter(|case| case.status == CaseStatus::Failed)
+        .map(|case| case.id.as_str())
+        .collect();
+    match (payload.session.status, failed.first()) {
+        (SessionStatus::Interrupted, _) => Ok(interrupt.exit()),
+        (SessionStatus::Complete, None) => Ok(Exit::Done),
+        (SessionStatus::Complete, Some(first)) => Err(CliError::new(
+            Exit::WrongNumbers,
+            format!("{} cases failed, {first} first", failed.len()),
+            "the table and the result give the reason of each",
+        )),
+    }
+}

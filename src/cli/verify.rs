@@ -1,0 +1,37 @@
+//! `sparkbench verify`: checks result files.
+
+use serde_json::json;
+
+use crate::ui;
+use crate::verify::{Options, Report, result_files, verify_file};
+
+use super::args::VerifyArgs;
+use super::dispatch::{show, show_json};
+use super::error::CliError;
+use super::exit::Exit;
+
+/// Checks every file, prints the reports, and fails if one file does not verify.
+pub fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
+    let options = Options {
+        git: args.git.clone(),
+        allow_dirty: args.allow_dirty,
+    };
+    let mut reports: Vec<Report> = Vec::new();
+    for path in &args.paths {
+        for file in result_files(path)? {
+            reports.push(verify_file(&file, &options)?);
+        }
+    }
+    let refused = reports.iter().filter(|report| !report.verified).count();
+    match args.json {
+        true => show_json(&json!({"verified": refused == 0, "files": reports}))?,
+        false => show(&ui::verification::render(&reports))?,
+    }
+    let message = match (refused, reports.len()) {
+        (0, _) => return Ok(Exit::Done),
+        (_, 1) => "the result does not verify".to_owned(),
+        (_, all) => format!("{refused} of {all} results do not verify"),
+    };
+    let hint = "docs/result-format.md says what each check looks at";
+    Err(CliError::new(Exit::NotVerified, message, hint))
+}

@@ -1,0 +1,148 @@
+//! Super-blocks of 256 elements, in sub-blocks whose small integer scales share one f16 scale.
+
+use super::float::f16_to_f32;
+
+/// Q4_K, 144 bytes: `d` and `dmin` f16, 12 B of packed sub-scales, 128 B of nibbles. w = (d·scale)·q − dmin·min.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockQ4K<'a>(pub &'a [u8; 144]);
+
+/// Q5_K, 176 bytes: as Q4_K with 32 B of fifth bits before the nibbles. w = (d·scale)·q − dmin·min.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockQ5K<'a>(pub &'a [u8; 176]);
+
+/// Q6_K, 210 bytes: 128 B of low nibbles, 64 B of upper bit pairs, 16 × i8 scales, `d` f16. w = (d·scale)·(q − 32).
+#[derive(Debug, Clone, Copy)]
+pub struct BlockQ6K<'a>(pub &'a [u8; 210]);
+
+/// Scale and minimum of a sub-block of 32 elements, each 0 to 63.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the type says it")]
+pub struct SubScale {
+    pub scale: u8,
+    pub min: u8,
+}
+
+/// Six-bit numbers in 12 bytes: bytes 0-3 hold scales 0-3, bytes 4-7 mins 0-3; bytes 8-11 hold the low nibbles of
+/// scales (low) and mins (high) 4-7, whose upper two bits are the upper two bits of bytes 0-3 and 4-7.
+fn sub_scales(packed: &[u8]) -> [SubScale; 8] {
+    std::array::from_fn(|i| match i {
+        0..4 => SubScale {
+            scale: packed[i] & 63,
+            min: packed[i + 4] & 63,
+        },
+        _ => SubScale {
+            scale: packed[i + 4] & 15 | packed[i - 4] >> 6 << 4,
+            min: packed[i + 4] >> 4 | packed[i] >> 6 << 4,
+        },
+    })
+}
+
+/// Nibble of element `i`: in each 64 elements, 32 bytes hold the first 32 low and the next 32 high.
+fn nibble(nibbles: &[u8], i: usize) -> u8 {
+    nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15
+}
+
+fn scale_and_shift(d: f32, dmin: f32, subs: [SubScale; 8], codes: [u8; 256], out: &mut [f32; 256]) {
+    let (weights, _) = out.as_chunks_mut::<32>();
+    let (codes, _) = codes.as_chunks::<32>();
+    for ((weights, codes), sub) in weights.iter_mut().zip(codes).zip(subs) {
+        let scale = d * f32::from(sub.scale);
+        let min = dmin * f32::from(sub.min);
+        for (w, q) in weights.iter_mut().zip(codes) {
+            *w = scale * f32::from(*q) - min;
+        }
+    }
+}
+
+impl BlockQ4K<'_> {
+    /// Scale of the sub-scales.
+    pub fn d(self) -> f32 {
+        f16_to_f32([self.0[0], self.0[1]])
+    }
+
+    /// Scale of the minima.
+    pub fn dmin(self) -> f32 {
+        f16_to_f32([self.0[2], self.0[3]])
+    }
+
+    /// Scale and minimum of each sub-block of 32.
+    pub fn sub_scales(self) -> [SubScale; 8] {
+        sub_scales(&self.0[4..16])
+    }
+
+    /// The codes, 0 to 15.
+    pub fn codes(self) -> [u8; 256] {
+        std::array::from_fn(|i| nibble(&self.0[16..], i))
+    }
+
+    /// The 256 weights.
+    pub fn dequantize(self, out: &mut [f32; 256]) {
+        scale_and_shift(self.d(), self.dmin(), self.sub_scales(), self.codes(), out);
+    }
+}
+
+impl BlockQ5K<'_> {
+    /// Scale of the sub-scales.
+    pub fn d(self) -> f32 {
+        f16_to_f32([self.0[0], self.0[1]])
+    }
+
+    /// Scale of the minima.
+    pub fn dmin(self) -> f32 {
+        f16_to_f32([self.0[2], self.0[3]])
+    }
+
+    /// Scale and minimum of each sub-block of 32.
+    pub fn sub_scales(self) -> [SubScale; 8] {
+        sub_scales(&self.0[4..16])
+    }
+
+    /// The codes, 0 to 31. Bit s of byte j of the fifth bits belongs to element j of sub-block s.
+    pub fn codes(self) -> [u8; 256] {
+        let (fifth, nibbles) = self.0[16..].split_at(32);
+        std::array::from_fn(|i| nibble(nibbles, i) | (fifth[i % 32] >> (i / 32) & 1) << 4)
+    }
+
+    /// The 256 weights.
+    pub fn dequantize(self, out: &mut [f32; 256]) {
+        scale_and_shift(self.d(), self.dmin(), self.sub_scales(), self.codes(), out);
+    }
+}
+
+impl BlockQ6K<'_> {
+    /// Scale of the sub-scales.
+    pub fn d(self) -> f32 {
+        f16_to_f32([self.0[208], self.0[209]])
+    }
+
+    /// Scale of each sub-block of 16.
+    pub fn scales(self) -> [i8; 16] {
+        std::array::from_fn(|i| self.0[192 + i] as i8)
+    }
+
+    /// The codes with their offset of 32 taken off, -32 to 31. Each half of 128 elements has 64 B of nibbles (the first
+    /// 64 elements low, the others high) and 32 B of bit pairs (elements 0-31 in the lowest pair, and so on).
+    pub fn codes(self) -> [i8; 256] {
+        let (nibbles, pairs) = self.0.split_at(128);
+        std::array::from_fn(|i| {
+            let (half, at) = (i / 128, i % 128);
+            let low = nibbles[half * 64 + at % 64] >> (at / 64 * 4) & 15;
+            let high = pairs[half * 32 + at % 32] >> (at / 32 * 2) & 3;
+            (low | high << 4) as i8 - 32
+        })
+    }
+
+    /// The 256 weights.
+    pub fn dequantize(self, out: &mut [f32; 256]) {
+        let d = self.d();
+        let codes = self.codes();
+        let (weights, _) = out.as_chunks_mut::<16>();
+        let (codes, _) = codes.as_chunks::<16>();
+        for ((weights, codes), scale) in weights.iter_mut().zip(codes).zip(self.scales()) {
+            let scale = d * f32::from(scale);
+            for (w, q) in weights.iter_mut().zip(codes) {
+                *w = scale * f32::from(*q);
+            }
+        }
+    }
+}

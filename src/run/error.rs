@@ -1,0 +1,68 @@
+//! Why a session cannot begin or go on.
+
+use crate::{
+    build_info::BuildInfoError, device::DeviceError, device::cuda::CudaError, kernels::KernelError,
+};
+
+/// Why a session cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No such family.
+    #[error("unknown family {found}; there is {known}")]
+    UnknownFamily {
+        /// Asked for.
+        found: String,
+        /// Those that exist.
+        known: String,
+    },
+    /// The GPU cannot be used.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// A device refused something.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The record of the build is damaged.
+    #[error(transparent)]
+    BuildInfo(#[from] BuildInfoError),
+    /// No random seed can be had.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+impl RunError {
+    /// The next step, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownFamily { .. } => Some("run without a family for all of them".into()),
+            Self::Kernel(error) => error.hint(),
+            Self::Device(error) => error.hint(),
+            Self::BuildInfo(error) => error.hint(),
+            Self::Random(_) => None,
+        }
+    }
+
+    /// Whether memory is what is missing.
+    pub fn is_out_of_memory(&self) -> bool {
+        use crate::device::cpu::CpuError;
+        matches!(
+            self,
+            Self::Kernel(KernelError::Cuda(CudaError::OutOfMemory { .. }))
+                | Self::Device(
+                    DeviceError::Cuda(CudaError::OutOfMemory { .. })
+                        | DeviceError::Cpu(CpuError::OutOfMemory { .. })
+                )
+        )
+    }
+}
+
+impl From<CudaError> for RunError {
+    fn from(error: CudaError) -> Self {
+        Self::Device(error.into())
+    }
+}
+
+impl From<getrandom::Error> for RunError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Random(error)
+    }
+}

@@ -1,0 +1,31 @@
+//! What a session is asked to do.
+
+use crate::config::{Model, Target};
+
+/// Which device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first GPU; the processor where there is none.
+    Auto,
+    /// The GPU of this ordinal, or an error.
+    Cuda(u32),
+    /// The processor.
+    Cpu,
+}
+
+/// What a session is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Families; all that exist if empty.
+    pub families: Vec<String>,
+    /// Targets; those of the machine found if empty.
+    pub targets: Vec<Target>,
+    /// Models when no target names one; all built-in ones if empty.
+    pub models: Vec<Model>,
+    /// Which device.
+    pub device: DeviceChoice,
+    /// Seed of all inputs; random if none is given.
+    pub seed: Option<u64>,
+    /// The command line without the program's name, for the record.
+    pub arguments: Vec<String>,
+}

@@ -1,0 +1,99 @@
+//! One line on stderr about what is going on. For a session it is drawn between cases only: nothing ticks while
+//! something is timed.
+
+use std::io::{IsTerminal, stderr};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::result::{CaseRecord, CaseStatus, PlanRecord};
+use crate::run::Observer;
+use crate::units::Bytes;
+
+use super::number::duration_ns;
+use super::terminal;
+
+/// A session's progress; silent where stderr is no terminal, in CI, or when told so.
+pub struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Progress on stderr, unless `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        Self {
+            bar: bar(quiet, "{prefix} {msg}"),
+        }
+    }
+
+    /// Removes the line.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Progress {
+    fn planned(&self, plan: &PlanRecord) {
+        self.bar.set_length(plan.cases.len() as u64);
+        self.bar.set_message(format!(
+            "{} cases, about {}",
+            plan.cases.len(),
+            duration_ns(plan.estimate_ns as f64)
+        ));
+        self.bar.force_draw();
+    }
+
+    fn case_started(&self, index: usize, total: usize, id: &str) {
+        self.bar.set_position(index as u64);
+        self.bar.set_prefix(format!("[{}/{total}]", index + 1));
+        self.bar.set_message(id.to_owned());
+        self.bar.force_draw();
+    }
+
+    fn case_ended(&self, case: &CaseRecord) {
+        if case.status == CaseStatus::Failed {
+            let reason = case.reason.as_deref().unwrap_or("no reason given");
+            self.bar
+                .suspend(|| terminal::warning(&format!("{} failed: {reason}", case.id)));
+        }
+    }
+}
+
+/// The progress of a file that is written.
+pub struct ByteProgress {
+    bar: ProgressBar,
+    bytes: u64,
+}
+
+impl ByteProgress {
+    /// Progress towards `bytes`, on stderr.
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            bar: bar(false, "{msg}"),
+            bytes,
+        }
+    }
+
+    /// So many bytes are written.
+    pub fn reached(&self, bytes: u64) {
+        self.bar
+            .set_message(format!("{} of {}", Bytes(bytes), Bytes(self.bytes)));
+    }
+
+    /// Removes the line.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn bar(quiet: bool, template: &str) -> ProgressBar {
+    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let target = match quiet || ci || !stderr().is_terminal() {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,47 @@
+// Decodes token ids one by one with llama.cpp on the CPU and writes the logits of every position as raw f32.
+//
+//   llama_logits MODEL.gguf OUT.f32 ID...
+//
+// f32 keys and values and no flash attention, so that only the weights' and the activations' quantisation differs from
+// a reference. See README.md for how it is built.
+#include "llama.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+int main(int argc, char ** argv) {
+    if (argc < 4) {
+        fprintf(stderr, "usage: %s MODEL.gguf OUT.f32 ID...\n", argv[0]);
+        return 2;
+    }
+    llama_backend_init();
+    llama_model_params model_params = llama_model_default_params();
+    model_params.use_extra_bufts = false; // no repacked copy: a full-size file stays in the page cache
+    llama_model * model = llama_model_load_from_file(argv[1], model_params);
+    if (!model) return 1;
+
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx = argc;
+    params.type_k = GGML_TYPE_F32;
+    params.type_v = GGML_TYPE_F32;
+    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    llama_context * context = llama_init_from_model(model, params);
+    if (!context) return 1;
+
+    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
+    FILE * out = fopen(argv[2], "wb");
+    if (!out) return 1;
+    long not_finite = 0;
+    for (int i = 3; i < argc; ++i) {
+        llama_token id = atoi(argv[i]);
+        if (llama_decode(context, llama_batch_get_one(&id, 1))) return 1;
+        const float * logits = llama_get_logits_ith(context, -1);
+        for (int v = 0; v < n_vocab; ++v) not_finite += !std::isfinite(logits[v]);
+        fwrite(logits, sizeof(float), n_vocab, out);
+    }
+    fclose(out);
+    printf("%d positions, %d logits each, %ld not finite\n", argc - 3, n_vocab, not_finite);
+    return not_finite != 0;
+}

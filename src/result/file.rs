@@ -189,6 +189,30 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_python_finds_the_same_digest() {
+        let manual = include_str!("../../docs/result-format.md");
+        let (_, rest) = manual.split_once("```python\n").unwrap();
+        let (program, _) = rest.split_once("```").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("result.json");
+        std::fs::write(&path, sealed().text).unwrap();
+        let python = std::process::Command::new("python3")
+            .arg("-c")
+            .arg(program)
+            .arg(&path)
+            .output();
+        let Ok(output) = python else {
+            eprintln!("python3 is not installed: nothing was compared");
+            return;
+        };
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            found.trim(),
+            parse(sealed().text.as_bytes()).unwrap().stated_sha256
+        );
+    }
+
+    #[test]
     fn a_record_that_json_cannot_hold_is_not_sealed() {
         type Edit = fn(&mut Payload);
         let edits: [(Edit, &str); 6] = [

@@ -70,26 +70,26 @@ pub const CHECKS: &[Check] = checks! {
     2 "case.discards" "discards lie among the samples" timing::discards;
     2 "check.outputs" "outputs of every sample were poisoned and compared" cases::outputs;
     2 "check.error" "the error is within the tolerance, and exact outputs are the reference's" cases::error;
-    2 "derived.samples" "recomputed" |c| derived::figure(c, "samples", |d| d.samples as f64);
-    2 "derived.min_ns" "recomputed" |c| derived::figure(c, "min_ns", |d| d.min_ns);
-    2 "derived.median_ns" "recomputed" |c| derived::figure(c, "median_ns", |d| d.median_ns);
-    2 "derived.max_ns" "recomputed" |c| derived::figure(c, "max_ns", |d| d.max_ns);
-    2 "derived.mad_ns" "recomputed" |c| derived::figure(c, "mad_ns", |d| d.mad_ns);
-    2 "derived.p50_ns" "recomputed" |c| derived::figure(c, "p50_ns", |d| d.p50_ns);
-    2 "derived.p90_ns" "recomputed" |c| derived::figure(c, "p90_ns", |d| d.p90_ns);
-    2 "derived.p99_ns" "recomputed" |c| derived::figure(c, "p99_ns", |d| d.p99_ns);
-    2 "derived.median_low_ns" "recomputed" |c| derived::figure(c, "median_low_ns", |d| d.median_low_ns);
-    2 "derived.median_high_ns" "recomputed" |c| derived::figure(c, "median_high_ns", |d| d.median_high_ns);
-    2 "derived.per_operation_ns" "recomputed" |c| derived::figure(c, "per_operation_ns", |d| d.per_operation_ns);
-    2 "derived.bandwidth_gbps" "recomputed" |c| derived::reading(c, "bandwidth_gbps", |d| &d.bandwidth_gbps);
-    2 "derived.throughput_tops" "recomputed" |c| derived::reading(c, "throughput_tops", |d| &d.throughput_tops);
-    2 "derived.percent_of_measured_peak" "recomputed"
+    2 "derived.samples" "recomputed from the samples" |c| derived::figure(c, "samples", |d| d.samples as f64);
+    2 "derived.min_ns" "recomputed from the samples" |c| derived::figure(c, "min_ns", |d| d.min_ns);
+    2 "derived.median_ns" "recomputed from the samples" |c| derived::figure(c, "median_ns", |d| d.median_ns);
+    2 "derived.max_ns" "recomputed from the samples" |c| derived::figure(c, "max_ns", |d| d.max_ns);
+    2 "derived.mad_ns" "recomputed from the samples" |c| derived::figure(c, "mad_ns", |d| d.mad_ns);
+    2 "derived.p50_ns" "recomputed from the samples" |c| derived::figure(c, "p50_ns", |d| d.p50_ns);
+    2 "derived.p90_ns" "recomputed from the samples" |c| derived::figure(c, "p90_ns", |d| d.p90_ns);
+    2 "derived.p99_ns" "recomputed from the samples" |c| derived::figure(c, "p99_ns", |d| d.p99_ns);
+    2 "derived.median_low_ns" "recomputed from the samples" |c| derived::figure(c, "median_low_ns", |d| d.median_low_ns);
+    2 "derived.median_high_ns" "recomputed from the samples" |c| derived::figure(c, "median_high_ns", |d| d.median_high_ns);
+    2 "derived.per_operation_ns" "recomputed from the samples" |c| derived::figure(c, "per_operation_ns", |d| d.per_operation_ns);
+    2 "derived.bandwidth_gbps" "recomputed from the samples" |c| derived::reading(c, "bandwidth_gbps", |d| &d.bandwidth_gbps);
+    2 "derived.throughput_tops" "recomputed from the samples" |c| derived::reading(c, "throughput_tops", |d| &d.throughput_tops);
+    2 "derived.percent_of_measured_peak" "recomputed from the samples"
         |c| derived::reading(c, "percent_of_measured_peak", |d| &d.percent_of_measured_peak);
-    2 "derived.percent_of_data_sheet" "recomputed"
+    2 "derived.percent_of_data_sheet" "recomputed from the samples"
         |c| derived::reading(c, "percent_of_data_sheet", |d| &d.percent_of_data_sheet);
-    2 "peaks.read_gbps" "recomputed" |c| derived::peak(c, "read_gbps", |p| &p.read_gbps);
-    2 "peaks.fp16_tops" "recomputed" |c| derived::peak(c, "fp16_tops", |p| &p.fp16_tops);
-    2 "peaks.int8_tops" "recomputed" |c| derived::peak(c, "int8_tops", |p| &p.int8_tops);
+    2 "peaks.read_gbps" "recomputed from the samples" |c| derived::peak(c, "read_gbps", |p| &p.read_gbps);
+    2 "peaks.fp16_tops" "recomputed from the samples" |c| derived::peak(c, "fp16_tops", |p| &p.fp16_tops);
+    2 "peaks.int8_tops" "recomputed from the samples" |c| derived::peak(c, "int8_tops", |p| &p.int8_tops);
     2 "physics.memory_bandwidth" "no cold sample is faster than the data sheet's memory, or any host's" physics::memory_bandwidth;
     2 "physics.cache_bandwidth" "no sample moves more than the SMs can load" physics::cache_bandwidth;
     2 "physics.throughput" "no sample is faster than the data sheet's tensor cores" physics::throughput;

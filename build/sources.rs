@@ -4,18 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::digest::sha256_hex;
-
-/// The files and directories that determine the binary, by path from the root of the repository.
-pub const DETERMINING: [&str; 8] = [
-    "Cargo.lock",
-    "Cargo.toml",
-    "build",
-    "build.rs",
-    "configs",
-    "kernels",
-    "schema",
-    "src",
-];
+pub use super::record::DETERMINING;
 
 /// SHA-256 over one `<sha256>  <path>\n` line per file, sorted by path. Hidden files do not count.
 pub fn source_digest(root: &Path) -> Result<String, String> {

@@ -7,6 +7,9 @@ use crate::{
     result::{Cache, CaseKind, Comparison, PlannedCase, Rotation, Work},
 };
 
+/// The benchmark families that exist.
+pub const FAMILIES: &[&str] = &["memory"];
+
 /// What a case does. Sizes in bytes unless the name says otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Job {

@@ -4,8 +4,5 @@ mod case;
 pub mod memory;
 mod platform;
 
-pub use case::{Case, Job};
+pub use case::{Case, FAMILIES, Job};
 pub use platform::Platform;
-
-/// The benchmark families that exist.
-pub const FAMILIES: &[&str] = &["memory"];

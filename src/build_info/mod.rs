@@ -12,4 +12,4 @@ pub use digest::{hex, is_hex, sha256_hex};
 pub use embedded::{EmbeddedImage, build, images, provenance, version_line};
 pub use error::BuildInfoError;
 pub use manifest::{ImageManifest, KernelResources, NvccVersion};
-pub use record::{Build, Provenance, ProvenanceSource, RustBuild};
+pub use record::{Build, DETERMINING, Provenance, ProvenanceSource, RustBuild};

@@ -7,6 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::digest::is_hex;
 use super::manifest::ImageManifest;
 
+/// The files and directories that determine the binary, by path from the root of the repository.
+pub const DETERMINING: [&str; 8] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "build",
+    "build.rs",
+    "configs",
+    "kernels",
+    "schema",
+    "src",
+];
+
 /// What the build script embeds: what the sources determine, and the provenance that Cargo stamped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(json_schema, derive(schemars::JsonSchema))]

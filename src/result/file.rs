@@ -1,15 +1,15 @@
-//! The result file: an envelope with the digest of the payload's exact bytes; how it is sealed, read, and written once.
+//! The result file: an envelope with the digest of the payload's exact bytes; how it is sealed and read.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Payload;
-use super::error::{ReadError, SealError, WriteError};
+use super::error::{ReadError, SealError};
 use super::scan::{Fault, scan};
 use crate::build_info::sha256_hex;
 
@@ -138,65 +138,6 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// Writes a result into `directory`, which is created if it is not there, and gives the path. The file appears whole or
-/// not at all, and no existing file is replaced: a name that is taken gets a number.
-///
-/// # Errors
-/// The file system's; the caller still has the text.
-pub fn write_new(directory: &Path, sealed: &Sealed) -> Result<PathBuf, WriteError> {
-    let failed = |source| WriteError {
-        directory: directory.to_owned(),
-        source,
-    };
-    fs::create_dir_all(directory).map_err(failed)?;
-    let partial = directory.join(format!(".{}.{}.partial", sealed.name, std::process::id()));
-    let written = write_and_sync(&partial, &sealed.text)
-        .and_then(|()| rename_to_free_name(&partial, directory, &sealed.name));
-    if written.is_err() {
-        // The error in hand matters more than a leftover.
-        let _ = fs::remove_file(&partial);
-    }
-    written.map_err(failed)
-}
-
-fn write_and_sync(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-fn rename_to_free_name(partial: &Path, directory: &Path, name: &str) -> io::Result<PathBuf> {
-    let stem = name.strip_suffix(".json").unwrap_or(name);
-    for number in 1..1000 {
-        let path = match number {
-            1 => directory.join(name),
-            _ => directory.join(format!("{stem}-{number}.json")),
-        };
-        match rename_unless_taken(partial, &path) {
-            Ok(()) => {
-                File::open(directory)?.sync_all()?;
-                return Ok(path);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
-fn rename_unless_taken(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some network file systems cannot; a hard link does not replace either.
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        renamed => renamed.map_err(io::Error::from),
-    }
-}
-
 /// `<date>-<machine>-<families>-<digest8>.json` of letters, digits, `_`, `-` and `.`.
 fn file_name(payload: &Payload, digest: &str) -> String {
     let date = payload.session.started_at.get(..10).unwrap_or("undated");
@@ -222,7 +163,6 @@ fn file_name(payload: &Payload, digest: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::sync::LazyLock;
 
     use proptest::prelude::*;
@@ -246,6 +186,30 @@ mod tests {
             assert_eq!(file.faults, []);
             assert_eq!(file.payload, payload);
         }
+    }
+
+    #[test]
+    fn the_documented_python_finds_the_same_digest() {
+        let manual = include_str!("../../docs/result-format.md");
+        let (_, rest) = manual.split_once("```python\n").unwrap();
+        let (program, _) = rest.split_once("```").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("result.json");
+        std::fs::write(&path, sealed().text).unwrap();
+        let python = std::process::Command::new("python3")
+            .arg("-c")
+            .arg(program)
+            .arg(&path)
+            .output();
+        let Ok(output) = python else {
+            eprintln!("python3 is not installed: nothing was compared");
+            return;
+        };
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            found.trim(),
+            parse(sealed().text.as_bytes()).unwrap().stated_sha256
+        );
     }
 
     #[test]
@@ -375,23 +339,6 @@ mod tests {
     }
 
     #[test]
-    fn a_second_result_of_one_name_gets_a_number() {
-        let directory = tempfile::tempdir().unwrap();
-        let results = directory.path().join("new/results");
-        let sealed = sealed();
-        let first = write_new(&results, &sealed).unwrap();
-        let second = write_new(&results, &sealed).unwrap();
-        assert!(first.ends_with(&sealed.name) && second.to_string_lossy().ends_with("-2.json"));
-        assert_eq!(read(&first).unwrap(), sealed.text.as_bytes());
-        assert_eq!(read(&second).unwrap(), sealed.text.as_bytes());
-        assert_eq!(
-            fs::read_dir(&results).unwrap().count(),
-            2,
-            "nothing partial is left"
-        );
-    }
-
-    #[test]
     fn the_name_says_when_where_and_what() {
         let name = sealed().name;
         assert!(
@@ -411,29 +358,6 @@ mod tests {
                 .name
                 .starts_with("2026-11-23-cpu-memory-")
         );
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_written_is_one_clear_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("file");
-        fs::write(&file, "").unwrap();
-        let error = write_new(&file.join("results"), &sealed()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("cannot write a result into /"),
-            "{error}"
-        );
-        assert!(error.hint().unwrap().contains("--out"));
-        let locked = directory.path().join("locked");
-        fs::create_dir(&locked).unwrap();
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0o500)).unwrap();
-        // Root writes everywhere.
-        if File::create(locked.join("probe")).is_err() {
-            assert!(write_new(&locked, &sealed()).is_err());
-            assert_eq!(fs::read_dir(&locked).unwrap().count(), 0);
-        }
     }
 
     #[test]

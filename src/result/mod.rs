@@ -13,6 +13,7 @@ mod salt;
 pub(crate) mod sample;
 mod scan;
 mod schema;
+mod write;
 
 pub use case::{
     Cache, CaseKind, CaseRecord, CaseStatus, Check, Comparison, Derived, DeviceKind, Discard,
@@ -21,9 +22,7 @@ pub use case::{
 };
 pub use derive::{Basis, case_seed, derive};
 pub use error::{ReadError, SealError, WriteError};
-pub use file::{
-    Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal, write_new,
-};
+pub use file::{Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal};
 pub use machine::{
     DriverRecord, GpuRecord, HostRecord, Identity, IdentityForm, MachineRecord, MemoryKind,
     SharedLibrary,
@@ -38,3 +37,4 @@ pub use redact::REDACTED;
 pub use salt::{Salt, SaltError};
 pub use scan::{Fault, Rule};
 pub use schema::schema;
+pub use write::write_new;

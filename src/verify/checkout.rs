@@ -7,20 +7,8 @@ use serde::Deserialize;
 use super::context::Context;
 use super::git::Checkout;
 use super::outcome::{Findings, Outcome};
-use crate::build_info::sha256_hex;
+use crate::build_info::{DETERMINING, is_hex, sha256_hex};
 use crate::result::ConfigRecord;
-
-/// The files and directories that determine the program: those that the build script digests.
-const DETERMINING: [&str; 8] = [
-    "Cargo.lock",
-    "Cargo.toml",
-    "build",
-    "build.rs",
-    "configs",
-    "kernels",
-    "schema",
-    "src",
-];
 
 /// Runs `check` with the checkout and the commit that the result names.
 fn with_commit(
@@ -33,7 +21,7 @@ fn with_commit(
     let Some(commit) = context.payload.build.provenance.commit.value() else {
         return Outcome::skipped("the result names no commit");
     };
-    if !crate::build_info::is_hex(commit, 40) {
+    if !is_hex(commit, 40) {
         return Outcome::skipped("the result names no commit in the form of one");
     }
     check(checkout, commit).unwrap_or_else(Outcome::fail)

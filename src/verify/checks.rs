@@ -2,7 +2,9 @@
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{cases, checkout, derived, file, machine, physics, provenance, session, telemetry};
+use super::{
+    cases, checkout, derived, file, machine, physics, provenance, session, telemetry, timing,
+};
 
 /// One check.
 #[derive(Clone, Copy)]
@@ -40,7 +42,8 @@ pub const CHECKS: &[Check] = checks! {
     1 "provenance.build" "compiler, target and profile are stated and fit each other" provenance::build;
     1 "provenance.images" "kernel images were loaded as built, for the GPU's architecture" provenance::loaded;
     1 "provenance.manifests" "every kernel image's manifest is consistent, without PTX and without spills" provenance::manifests;
-    1 "provenance.configurations" "configurations with a built-in name have the built-in text" provenance::configurations;
+    1 "provenance.same_build" "sources and kernels are those of this program; skipped for results of other commits" provenance::same_build;
+    1 "provenance.configurations" "configurations with the name or the text of a built-in one are that one" provenance::configurations;
     1 "git.commit" "the commit is in the checkout, at or before HEAD" checkout::commit;
     1 "git.tree" "the tree is the commit's" checkout::tree;
     1 "git.flake_lock" "flake.lock is the commit's" checkout::flake_lock;
@@ -61,32 +64,32 @@ pub const CHECKS: &[Check] = checks! {
     2 "case.rotation" "inputs take the bytes of all buffers together" cases::rotation;
     2 "case.cache" "cold inputs take four times the machine's last-level cache" cases::cache;
     2 "case.seed" "inputs are seeded by the session's seed and the case's id" cases::seed;
-    2 "case.window" "cases follow each other within the session, and hold their warm-up and sampling" cases::window;
-    2 "case.warmup" "warm-up ran as long as its runs need" cases::warmup;
-    2 "case.stopping" "sampling stopped by its rule, and took at least as long as its samples" cases::stopping;
-    2 "case.discards" "discards lie among the samples" cases::discards;
+    2 "case.window" "cases follow each other within the session, and hold their warm-up and sampling" timing::window;
+    2 "case.warmup" "warm-up ran as long as its runs need" timing::warmup;
+    2 "case.stopping" "sampling stopped by its rule, and took at least as long as its samples" timing::stopping;
+    2 "case.discards" "discards lie among the samples" timing::discards;
     2 "check.outputs" "outputs of every sample were poisoned and compared" cases::outputs;
     2 "check.error" "the error is within the tolerance, and exact outputs are the reference's" cases::error;
-    2 "derived.samples" "recomputed" |c| derived::figure(c, "samples", |d| d.samples as f64);
-    2 "derived.min_ns" "recomputed" |c| derived::figure(c, "min_ns", |d| d.min_ns);
-    2 "derived.median_ns" "recomputed" |c| derived::figure(c, "median_ns", |d| d.median_ns);
-    2 "derived.max_ns" "recomputed" |c| derived::figure(c, "max_ns", |d| d.max_ns);
-    2 "derived.mad_ns" "recomputed" |c| derived::figure(c, "mad_ns", |d| d.mad_ns);
-    2 "derived.p50_ns" "recomputed" |c| derived::figure(c, "p50_ns", |d| d.p50_ns);
-    2 "derived.p90_ns" "recomputed" |c| derived::figure(c, "p90_ns", |d| d.p90_ns);
-    2 "derived.p99_ns" "recomputed" |c| derived::figure(c, "p99_ns", |d| d.p99_ns);
-    2 "derived.median_low_ns" "recomputed" |c| derived::figure(c, "median_low_ns", |d| d.median_low_ns);
-    2 "derived.median_high_ns" "recomputed" |c| derived::figure(c, "median_high_ns", |d| d.median_high_ns);
-    2 "derived.per_operation_ns" "recomputed" |c| derived::figure(c, "per_operation_ns", |d| d.per_operation_ns);
-    2 "derived.bandwidth_gbps" "recomputed" |c| derived::reading(c, "bandwidth_gbps", |d| &d.bandwidth_gbps);
-    2 "derived.throughput_tops" "recomputed" |c| derived::reading(c, "throughput_tops", |d| &d.throughput_tops);
-    2 "derived.percent_of_measured_peak" "recomputed"
+    2 "derived.samples" "recomputed from the samples" |c| derived::figure(c, "samples", |d| d.samples as f64);
+    2 "derived.min_ns" "recomputed from the samples" |c| derived::figure(c, "min_ns", |d| d.min_ns);
+    2 "derived.median_ns" "recomputed from the samples" |c| derived::figure(c, "median_ns", |d| d.median_ns);
+    2 "derived.max_ns" "recomputed from the samples" |c| derived::figure(c, "max_ns", |d| d.max_ns);
+    2 "derived.mad_ns" "recomputed from the samples" |c| derived::figure(c, "mad_ns", |d| d.mad_ns);
+    2 "derived.p50_ns" "recomputed from the samples" |c| derived::figure(c, "p50_ns", |d| d.p50_ns);
+    2 "derived.p90_ns" "recomputed from the samples" |c| derived::figure(c, "p90_ns", |d| d.p90_ns);
+    2 "derived.p99_ns" "recomputed from the samples" |c| derived::figure(c, "p99_ns", |d| d.p99_ns);
+    2 "derived.median_low_ns" "recomputed from the samples" |c| derived::figure(c, "median_low_ns", |d| d.median_low_ns);
+    2 "derived.median_high_ns" "recomputed from the samples" |c| derived::figure(c, "median_high_ns", |d| d.median_high_ns);
+    2 "derived.per_operation_ns" "recomputed from the samples" |c| derived::figure(c, "per_operation_ns", |d| d.per_operation_ns);
+    2 "derived.bandwidth_gbps" "recomputed from the samples" |c| derived::reading(c, "bandwidth_gbps", |d| &d.bandwidth_gbps);
+    2 "derived.throughput_tops" "recomputed from the samples" |c| derived::reading(c, "throughput_tops", |d| &d.throughput_tops);
+    2 "derived.percent_of_measured_peak" "recomputed from the samples"
         |c| derived::reading(c, "percent_of_measured_peak", |d| &d.percent_of_measured_peak);
-    2 "derived.percent_of_data_sheet" "recomputed"
+    2 "derived.percent_of_data_sheet" "recomputed from the samples"
         |c| derived::reading(c, "percent_of_data_sheet", |d| &d.percent_of_data_sheet);
-    2 "peaks.read_gbps" "recomputed" |c| derived::peak(c, "read_gbps", |p| &p.read_gbps);
-    2 "peaks.fp16_tops" "recomputed" |c| derived::peak(c, "fp16_tops", |p| &p.fp16_tops);
-    2 "peaks.int8_tops" "recomputed" |c| derived::peak(c, "int8_tops", |p| &p.int8_tops);
+    2 "peaks.read_gbps" "recomputed from the samples" |c| derived::peak(c, "read_gbps", |p| &p.read_gbps);
+    2 "peaks.fp16_tops" "recomputed from the samples" |c| derived::peak(c, "fp16_tops", |p| &p.fp16_tops);
+    2 "peaks.int8_tops" "recomputed from the samples" |c| derived::peak(c, "int8_tops", |p| &p.int8_tops);
     2 "physics.memory_bandwidth" "no cold sample is faster than the data sheet's memory, or any host's" physics::memory_bandwidth;
     2 "physics.cache_bandwidth" "no sample moves more than the SMs can load" physics::cache_bandwidth;
     2 "physics.throughput" "no sample is faster than the data sheet's tensor cores" physics::throughput;

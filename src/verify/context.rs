@@ -2,14 +2,15 @@
 
 use super::git::Checkout;
 use super::outcome::{Findings, Outcome};
+use crate::build_info::Build;
 use crate::result::{Basis, CaseRecord, Derived, Measurement, Payload, Peaks, ResultFile, derive};
 
 /// A result under scrutiny.
 pub(super) struct Context<'a> {
     pub(super) file: &'a ResultFile,
     pub(super) payload: &'a Payload,
-    /// The commit of this program, if it is known.
-    pub(super) own_commit: Option<&'a str>,
+    /// What this program was made from, if it is known.
+    pub(super) own: Option<&'a Build>,
     pub(super) checkout: Option<&'a Checkout>,
     pub(super) allow_dirty: bool,
     /// Peaks recomputed from the samples.
@@ -21,7 +22,7 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(super) fn new(
         file: &'a ResultFile,
-        own_commit: Option<&'a str>,
+        own: Option<&'a Build>,
         checkout: Option<&'a Checkout>,
         allow_dirty: bool,
     ) -> Self {
@@ -35,11 +36,19 @@ impl<'a> Context<'a> {
             derived: derived.collect(),
             file,
             payload,
-            own_commit,
+            own,
             checkout,
             allow_dirty,
             peaks,
         }
+    }
+
+    /// This program's build, if it is of the commit that the result names, and both are of that alone.
+    pub(super) fn same_build(&self) -> Option<&'a Build> {
+        let (own, stated) = (self.own?, &self.payload.build.provenance);
+        let clean = own.provenance.dirty == Some(false) && stated.dirty.value() == Some(&false);
+        let same = own.provenance.commit.as_ref() == Some(stated.commit.value()?);
+        (clean && same).then_some(own)
     }
 
     /// The cases that have a measurement.

@@ -175,10 +175,11 @@ pub(super) fn is_version(text: &str, parts: usize) -> bool {
     text.split('.').count() == parts && text.split('.').all(number)
 }
 
-/// `GPU-` and hex digits in groups of 8, 4, 4, 4, 12.
+/// `GPU-`, or `MIG-` for a part of one, and hex digits in groups of 8, 4, 4, 4, 12.
 fn is_uuid(text: &str) -> bool {
     let groups: Option<Vec<&str>> = text
         .strip_prefix("GPU-")
+        .or_else(|| text.strip_prefix("MIG-"))
         .map(|text| text.split('-').collect());
     groups.is_some_and(|groups| {
         groups.len() == 5

@@ -3,7 +3,9 @@
 use super::context::Context;
 use super::file::is_version;
 use super::outcome::{Findings, Outcome};
-use crate::config::{Machine, MemoryKind as ConfiguredMemory, load::built_in_machines};
+use crate::config::{
+    Machine, MemoryKind as ConfiguredMemory, load::built_in_machines, machine_for_device,
+};
 use crate::result::{DeviceKind, MemoryKind, Reading, Scale};
 
 /// Relative difference of memory that driver versions make.
@@ -169,16 +171,26 @@ pub(super) fn driver(context: &Context<'_>) -> Outcome {
     findings.outcome()
 }
 
-/// The built-in machine that the result names.
+/// The built-in machine that the GPU is, or that the result names.
 fn configured(context: &Context<'_>) -> Result<Machine, Outcome> {
-    let Some(record) = context.payload.target.machine.value() else {
-        return Err(Outcome::skipped("the result names no machine"));
-    };
+    let named = context
+        .payload
+        .target
+        .machine
+        .value()
+        .map(|record| record.name.as_str());
+    let device = context.payload.machine.gpu.value().and_then(|gpu| {
+        let (major, minor) = gpu.compute_capability.split_once('.')?;
+        machine_for_device(&gpu.name, (major.parse().ok()?, minor.parse().ok()?))
+    });
     let machines = built_in_machines().unwrap_or_default();
-    let machine = machines
+    let named_machine = machines
         .into_iter()
-        .find(|machine| machine.name == record.name);
-    machine.ok_or_else(|| Outcome::skipped(format!("{} is no built-in machine", record.name)))
+        .find(|machine| Some(machine.name.as_str()) == named);
+    device.or(named_machine).ok_or_else(|| match named {
+        Some(name) => Outcome::skipped(format!("{name} is no built-in machine")),
+        None => Outcome::skipped("the result names no machine"),
+    })
 }
 
 /// The GPU against the configuration of the machine that it is said to be.
@@ -191,6 +203,19 @@ pub(super) fn configuration(context: &Context<'_>) -> Outcome {
         return Outcome::fail(format!("expected the GPU of {}, found none", machine.name));
     };
     let mut findings = Findings::default();
+    let named = context
+        .payload
+        .target
+        .machine
+        .value()
+        .map(|record| record.name.as_str());
+    findings.expect(named == Some(&machine.name), || {
+        format!(
+            "the GPU is that of {}, the result names {}",
+            machine.name,
+            named.unwrap_or("none")
+        )
+    });
     let (major, minor) = machine.compute_capability;
     let unified = gpu.memory_kind == MemoryKind::Unified;
     let memory = (gpu.memory_bytes as f64 / machine.memory_bytes as f64 - 1.0).abs();

@@ -16,6 +16,7 @@ mod session;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use checks::{CHECKS, Check};
 pub use outcome::Status;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::file::is_version;
-use super::outcome::{Findings, Outcome};
+use super::outcome::{Findings, Outcome, Status};
 use crate::build_info::is_hex;
-use crate::config::{ConfigSource, load};
+use crate::config::{ConfigSource, Role, built_in_names, load};
 use crate::result::{ConfigRecord, ImageOwner, ImageRecord};
 
 /// Whether the bytes of the payload are those that were sealed.
@@ -285,59 +285,101 @@ fn each_image(
     findings.outcome()
 }
 
-/// Configurations of a built-in name against the built-in text.
+/// The program's sources and kernels against those of this program, where both are of one commit.
+pub(super) fn same_build(context: &Context<'_>) -> Outcome {
+    let Some(own) = context.same_build() else {
+        return Outcome::skipped("the result is not of this program's clean commit");
+    };
+    let stated = &context.payload.build;
+    let mut findings = Findings::default();
+    let mut expect = |holds: bool, name: &str| {
+        findings.expect(holds, || {
+            format!("{name}: another than in this program, which is of the same commit")
+        });
+    };
+    expect(stated.version == own.version, "version");
+    expect(stated.source_sha256 == own.source_sha256, "source_sha256");
+    for image in &context.payload.images {
+        let manifest = &image.manifest;
+        // A program built without nvcc has no images to compare with.
+        let Some(built) = own.images.get(&manifest.family) else {
+            continue;
+        };
+        expect(manifest.sources == built.sources, "sources");
+        expect(
+            manifest.amalgam_sha256 == built.amalgam_sha256,
+            "amalgam_sha256",
+        );
+        expect(manifest.arguments == built.arguments, "arguments");
+        if manifest.nvcc == built.nvcc {
+            expect(manifest.code_sha256 == built.code_sha256, "code_sha256");
+            expect(manifest.kernels == built.kernels, "kernels");
+        }
+    }
+    findings.outcome()
+}
+
+/// Configurations with the name or the text of a built-in one: both must be that one's.
 pub(super) fn configurations(context: &Context<'_>) -> Outcome {
     let target = &context.payload.target;
-    let same_commit = context.own_commit.is_some_and(|own| {
-        context
-            .payload
-            .build
-            .provenance
-            .commit
-            .value()
-            .is_some_and(|commit| commit == own)
-    });
+    let same_commit = context.same_build().is_some();
     let mut findings = Findings::default();
-    let mut other_build = Vec::new();
-    let mut compare = |record: &ConfigRecord, built_in: Option<ConfigSource>| {
-        if let Some(built_in) = built_in.filter(|built_in| built_in.sha256 != record.sha256) {
-            findings.expect(!same_commit, || {
-                format!(
-                    "{}: stated {}, the built-in text has {}",
-                    record.name, record.sha256, built_in.sha256
-                )
+    let mut other_texts = Vec::new();
+    let mut compare = |record: &ConfigRecord, built_in: &[ConfigSource]| {
+        for text in built_in {
+            let (same_name, same_text) = (text.name == record.name, text.sha256 == record.sha256);
+            findings.expect(same_name || !same_text, || {
+                format!("{}: the text is that of {}", record.name, text.name)
             });
-            other_build.push(record.name.clone());
+            if same_name && !same_text {
+                other_texts.push(record.name.clone());
+                findings.expect(!same_commit, || {
+                    format!(
+                        "{}: stated {}, the built-in text has {}",
+                        record.name, record.sha256, text.sha256
+                    )
+                });
+            }
         }
     };
-    if let Some(machine) = target.machine.value() {
-        compare(
-            machine,
-            load::machine(&machine.name)
-                .ok()
-                .map(|m| m.source)
-                .filter(|s| s.built_in),
-        );
-    }
-    for model in &target.models {
-        compare(
-            model,
-            load::model(&model.name)
-                .ok()
-                .map(|m| m.source)
-                .filter(|s| s.built_in),
-        );
-    }
-    let targets = load::built_in_targets().unwrap_or_default();
-    for record in &target.targets {
-        let built_in = targets.iter().find(|target| target.name == record.name);
-        compare(record, built_in.map(|target| target.source.clone()));
-    }
-    match same_commit || other_build.is_empty() {
-        true => findings.outcome(),
-        false => Outcome::skipped(format!(
-            "{} had another text in the commit of the result; --git compares with that",
-            other_build.join(", ")
+    let (machines, models) = (built_in_machine_texts(), built_in_model_texts());
+    let targets = built_in_target_texts();
+    target
+        .machine
+        .value()
+        .iter()
+        .for_each(|record| compare(record, &machines));
+    target
+        .models
+        .iter()
+        .for_each(|record| compare(record, &models));
+    target
+        .targets
+        .iter()
+        .for_each(|record| compare(record, &targets));
+    match findings.outcome() {
+        outcome if outcome.status == Status::Fail || other_texts.is_empty() => outcome,
+        _ => Outcome::skipped(format!(
+            "{} may have had another text in the commit of the result; --git compares with that",
+            other_texts.join(", ")
         )),
     }
+}
+
+fn built_in_machine_texts() -> Vec<ConfigSource> {
+    let machines = load::built_in_machines().unwrap_or_default();
+    machines.into_iter().map(|machine| machine.source).collect()
+}
+
+fn built_in_model_texts() -> Vec<ConfigSource> {
+    let names = built_in_names(Role::Model).into_iter();
+    names
+        .filter_map(|name| load::model(name).ok())
+        .map(|model| model.source)
+        .collect()
+}
+
+fn built_in_target_texts() -> Vec<ConfigSource> {
+    let targets = load::built_in_targets().unwrap_or_default();
+    targets.into_iter().map(|target| target.source).collect()
 }

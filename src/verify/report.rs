@@ -10,7 +10,7 @@ use super::checks::{CHECKS, Check};
 use super::context::Context;
 use super::git::Checkout;
 use super::outcome::{Outcome, Status};
-use crate::build_info;
+use crate::build_info::{self, Build};
 use crate::result::{ReadError, Reading, parse, read};
 
 /// What the caller offers and allows.
@@ -104,13 +104,16 @@ pub fn verify_file(path: &Path, options: &Options) -> Result<Report, ReadError> 
 
 /// Checks the bytes of a result file, called `file` in the report.
 pub fn verify(file: &str, bytes: &[u8], options: &Options) -> Report {
-    let own_commit = build_info::provenance().ok().and_then(|p| p.commit);
-    verify_as(own_commit.as_deref(), file, bytes, options)
+    let own = build_info::build().ok().cloned().map(|build| Build {
+        provenance: build_info::provenance().unwrap_or(build.provenance),
+        ..build
+    });
+    verify_as(own.as_ref(), file, bytes, options)
 }
 
-/// [`verify`] as a program of the commit `own_commit`, whose built-in configurations are those of that commit.
+/// [`verify`] as a program that was made as `own` says.
 pub(super) fn verify_as(
-    own_commit: Option<&str>,
+    own: Option<&Build>,
     file: &str,
     bytes: &[u8],
     options: &Options,
@@ -120,7 +123,7 @@ pub(super) fn verify_as(
         Err(error) => return unread(file, &error),
     };
     let checkout = options.git.as_deref().map(Checkout::at);
-    let context = Context::new(&result, own_commit, checkout.as_ref(), options.allow_dirty);
+    let context = Context::new(&result, own, checkout.as_ref(), options.allow_dirty);
     report(file, |check| (check.run)(&context))
 }
 

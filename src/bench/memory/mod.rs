@@ -4,6 +4,8 @@ mod calibration;
 mod cpu;
 mod decode;
 mod gpu;
+mod gpu_calibration;
+mod gpu_decode;
 mod gpu_work;
 mod reference;
 mod shapes;

@@ -75,6 +75,9 @@ impl Arg {
     }
 }
 
+/// Pointers passed with every launch; no kernel has as many parameters.
+const ARGUMENT_SLOTS: usize = 64;
+
 fn attribute(id: sys::CUlaunchAttributeID) -> sys::CUlaunchAttribute {
     // SAFETY: plain old data; the caller sets the one field that `id` names.
     let mut attribute: sys::CUlaunchAttribute = unsafe { std::mem::zeroed() };
@@ -95,10 +98,11 @@ impl Stream {
         args: &[Arg],
     ) -> Result<(), CudaError> {
         let sizes: Vec<usize> = args.iter().map(|arg| arg.size()).collect();
-        if sizes != function.parameters {
+        let expected = function.parameters(args.len());
+        if sizes != expected {
             return Err(CudaError::Arguments {
                 kernel: function.name.clone(),
-                expected: function.parameters.clone(),
+                expected: expected.to_vec(),
                 found: sizes,
             });
         }
@@ -139,8 +143,11 @@ impl Stream {
             .iter()
             .map(|word| std::ptr::from_ref(word).cast_mut().cast())
             .collect();
-        // SAFETY: `config`, `attributes`, `words` and `pointers` outlive the call, which copies the arguments; their sizes
-        // equal the kernel's parameters.
+        // A kernel with more parameters than `args` reads zeros, not what lies behind.
+        let zeros = [0u64; 32];
+        pointers.resize(ARGUMENT_SLOTS, zeros.as_ptr().cast_mut().cast());
+        // SAFETY: all that is pointed to outlives the call, which copies the arguments; the sizes of `args` equal those of
+        // the kernel's parameters, and there is a pointer for every parameter that a kernel can have.
         check("cuLaunchKernelEx", unsafe {
             sys::cuLaunchKernelEx(
                 &config,

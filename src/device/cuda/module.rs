@@ -1,6 +1,6 @@
 //! Kernel images and the kernels in them.
 
-use std::ffi::CString;
+use std::{cell::OnceCell, ffi::CString};
 
 use cudarc::driver::sys::{self, CUfunction_attribute as Attribute};
 
@@ -15,11 +15,11 @@ pub struct Image {
     family: String,
 }
 
-/// A kernel of a loaded image, with the sizes of its parameters.
+/// A kernel of a loaded image.
 pub struct Function {
     pub(super) handle: sys::CUfunction,
     pub(super) name: String,
-    pub(super) parameters: Vec<usize>,
+    parameters: OnceCell<Vec<usize>>,
     binary_version: u32,
 }
 
@@ -80,19 +80,6 @@ impl Image {
             return Err(missing());
         }
         check("cuModuleGetFunction", status)?;
-        let mut parameters = Vec::new();
-        loop {
-            let (mut offset, mut size) = (0, 0);
-            // SAFETY: valid pointers; an index past the end is answered with an error.
-            let status = unsafe {
-                sys::cuFuncGetParamInfo(handle, parameters.len(), &mut offset, &mut size)
-            };
-            match status {
-                sys::CUresult::CUDA_SUCCESS => parameters.push(size),
-                sys::CUresult::CUDA_ERROR_INVALID_VALUE => break,
-                other => check("cuFuncGetParamInfo", other)?,
-            }
-        }
         let mut version = 0;
         // SAFETY: a valid pointer and function.
         check("cuFuncGetAttribute", unsafe {
@@ -105,7 +92,7 @@ impl Image {
         Ok(Function {
             handle,
             name: name.into(),
-            parameters,
+            parameters: OnceCell::new(),
             binary_version: version.unsigned_abs(),
         })
     }
@@ -119,6 +106,21 @@ impl Drop for Image {
 }
 
 impl Function {
+    /// Sizes of the first `count` parameters; fewer where the kernel has fewer. Asked once: the driver counts a question
+    /// for a parameter that is not there as an error of the program.
+    pub(super) fn parameters(&self, count: usize) -> &[usize] {
+        self.parameters.get_or_init(|| {
+            let size = |index| {
+                let (mut offset, mut size) = (0, 0);
+                // SAFETY: valid pointers and function; an index past the end is answered with an error.
+                let status =
+                    unsafe { sys::cuFuncGetParamInfo(self.handle, index, &mut offset, &mut size) };
+                (status == sys::CUresult::CUDA_SUCCESS).then_some(size)
+            };
+            (0..count).map_while(size).collect()
+        })
+    }
+
     /// Architecture of the code that the driver chose, e.g. `sm_90`.
     pub fn architecture(&self) -> String {
         format!("sm_{}", self.binary_version)

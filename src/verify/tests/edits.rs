@@ -136,7 +136,7 @@ fn the_report_keeps_its_shape() {
         &Options::default(),
     );
     report.checks.truncate(4);
-    insta::assert_json_snapshot!(report);
+    insta::assert_json_snapshot!(report, { ".skipped" => "[all that follow]" });
 }
 
 #[test]
@@ -165,4 +165,69 @@ fn checks_have_names_of_their_own_in_order_of_their_levels() {
     let names: std::collections::BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
     assert_eq!(names.len(), CHECKS.len());
     assert!(CHECKS.is_sorted_by_key(|check| check.level));
+}
+
+/// `UPDATE_DOCS=1 cargo test documented` writes the list anew.
+#[test]
+fn the_documented_checks_are_those_of_the_program() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/result-format.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = text.split_once("cargo test documented -->\n").unwrap();
+    let (found, after) = rest.split_once("<!-- end of checks -->").unwrap();
+    let row = |check: &crate::verify::Check| {
+        format!("| {} | `{}` | {} |\n", check.level, check.name, check.holds)
+    };
+    let rows: String = CHECKS.iter().map(row).collect();
+    let table = format!("\n| level | check | what must hold |\n|---|---|---|\n{rows}\n");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let marker = "cargo test documented -->\n";
+        std::fs::write(
+            path,
+            format!("{before}{marker}{table}<!-- end of checks -->{after}"),
+        )
+        .unwrap();
+        return;
+    }
+    assert!(
+        found == table,
+        "stale: run UPDATE_DOCS=1 cargo test documented"
+    );
+}
+
+#[test]
+fn bounds_hold_on_a_host_too() {
+    let mut payload = sample::cpu();
+    payload.cases[0].measurement.as_mut().unwrap().samples_ns[3] = 10_000;
+    payload.cases[1].measurement.as_mut().unwrap().samples_ns[3] = 50_000;
+    payload.derive();
+    let report = report(&resealed(file(&payload)));
+    assert_eq!(
+        failed(&report),
+        ["physics.memory_bandwidth", "physics.latency"]
+    );
+    let mut payload = sample::cpu();
+    payload.target.comparable = crate::result::Reading::of(true);
+    payload.cases[0]
+        .measurement
+        .as_mut()
+        .unwrap()
+        .rotation
+        .cache_bytes = 1 << 20;
+    assert_eq!(
+        failed(&super::sealing::report(&resealed(file(&payload)))),
+        ["case.cache", "target.comparable"]
+    );
+}
+
+#[test]
+fn a_gpu_under_another_name_keeps_its_own_data_sheet() {
+    let mut payload = sample::h100();
+    payload.target.machine = crate::result::Reading::missing("a machine of my own");
+    payload.target.data_sheet_bandwidth_gbps = crate::result::Reading::of(8000.0);
+    payload.derive();
+    let report = report(&resealed(file(&payload)));
+    assert_eq!(
+        failed(&report),
+        ["machine.configuration", "target.data_sheet"]
+    );
 }

@@ -1,5 +1,6 @@
 //! Edits of results, and the checks that must notice them.
 
 mod edits;
+mod git;
 mod owners;
 mod sealing;

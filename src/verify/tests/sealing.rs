@@ -1,14 +1,41 @@
 //! Results as JSON that can be edited anywhere and sealed again.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
-use crate::build_info::sha256_hex;
-use crate::result::{Payload, seal};
+use crate::build_info::{Build, Provenance, ProvenanceSource, RustBuild, sha256_hex};
+use crate::result::{ImageRecord, Payload, sample, seal};
 use crate::verify::report::verify_as;
 use crate::verify::{Options, Report, Status};
 
-/// The sample's commit: with it as its own, `verify` holds configurations to the built-in text.
-pub(super) const COMMIT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+/// A program of the sample's commit, with the sample's sources and kernels.
+static OWN: LazyLock<Build> = LazyLock::new(|| {
+    let Payload { build, images, .. } = sample::h100();
+    let image = |image: ImageRecord| (image.manifest.family.clone(), image.manifest);
+    Build {
+        version: build.version,
+        source_sha256: build.source_sha256,
+        rust: RustBuild {
+            rustc: build.rustc,
+            target: build.target,
+            profile: build.profile,
+            opt_level: build.opt_level,
+            rustflags: build.rustflags,
+        },
+        images: images.into_iter().map(image).collect(),
+        images_reason: None,
+        provenance: Provenance {
+            source: ProvenanceSource::Cargo,
+            commit: build.provenance.commit.value().cloned(),
+            tree: build.provenance.tree.value().cloned(),
+            dirty: Some(false),
+            commit_reason: None,
+            flake_lock_sha256: None,
+            flake_lock_reason: Some("the commit has no flake.lock".to_owned()),
+        },
+    }
+});
 
 /// The whole file of a payload as JSON.
 pub(super) fn file(payload: &Payload) -> Value {
@@ -24,7 +51,7 @@ pub(super) fn resealed(mut file: Value) -> Value {
 
 pub(super) fn report(file: &Value) -> Report {
     verify_as(
-        Some(COMMIT),
+        Some(&OWN),
         "sample",
         file.to_string().as_bytes(),
         &Options::default(),

@@ -85,19 +85,32 @@ fn show_and_keep(args: &RunArgs, payload: &Payload) -> Result<(), CliError> {
 
 /// The exit code of a session whose result is kept.
 fn outcome(payload: &Payload, interrupt: &Interrupt) -> Result<Exit, CliError> {
-    let failed: Vec<&str> = payload
-        .cases
-        .iter()
-        .filter(|case| case.status == CaseStatus::Failed)
-        .map(|case| case.id.as_str())
-        .collect();
-    match (payload.session.status, failed.first()) {
-        (SessionStatus::Interrupted, _) => Ok(interrupt.exit()),
-        (SessionStatus::Complete, None) => Ok(Exit::Done),
-        (SessionStatus::Complete, Some(first)) => Err(CliError::new(
-            Exit::WrongNumbers,
-            format!("{} cases failed, {first} first", failed.len()),
-            "the table and the result give the reason of each",
-        )),
+    if payload.session.status == SessionStatus::Interrupted {
+        return Ok(interrupt.exit());
     }
+    let ended = |status: CaseStatus| -> Vec<&str> {
+        let cases = payload.cases.iter().filter(|case| case.status == status);
+        cases.map(|case| case.id.as_str()).collect()
+    };
+    let (wrong, failed) = (ended(CaseStatus::Wrong), ended(CaseStatus::Failed));
+    let (exit, what, cases) = match (wrong.first(), failed.first()) {
+        (Some(first), _) => (
+            Exit::WrongNumbers,
+            "gave wrong outputs",
+            (first, wrong.len()),
+        ),
+        (None, Some(first)) => (
+            Exit::InvalidMeasurement,
+            "could not be measured",
+            (first, failed.len()),
+        ),
+        (None, None) => return Ok(Exit::Done),
+    };
+    let (first, count) = cases;
+    let noun = if count == 1 { "case" } else { "cases" };
+    Err(CliError::new(
+        exit,
+        format!("{count} {noun} {what}, {first} first"),
+        "the table and the result give the reason of each",
+    ))
 }

@@ -18,6 +18,15 @@ pub enum ChaseLevel {
     L2,
 }
 
+/// A cycle of nodes in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cycle {
+    /// The memory.
+    pub span: Span,
+    /// Distance of nodes in bytes.
+    pub stride: u64,
+}
+
 /// Forms of an edge between two dependent stages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
@@ -303,18 +312,13 @@ impl Calibration {
         )
     }
 
-    /// Writes the cycle `next` (u32 per node) into `span`, one node every `stride` bytes.
+    /// Writes the cycle in which node i is followed by `next[i]` (u32).
     ///
     /// # Errors
     ///
     /// [`CudaError`].
-    pub fn link_nodes(
-        &self,
-        stream: &Stream,
-        next: Span,
-        span: Span,
-        stride: u64,
-    ) -> Result<(), CudaError> {
+    pub fn link_nodes(&self, stream: &Stream, next: Span, cycle: Cycle) -> Result<(), CudaError> {
+        let Cycle { span, stride } = cycle;
         let args = [
             next.into(),
             span.into(),
@@ -333,8 +337,7 @@ impl Calibration {
         &self,
         stream: &Stream,
         level: ChaseLevel,
-        span: Span,
-        stride: u64,
+        cycle: Cycle,
         hops: u32,
         start: Span,
         end: Span,
@@ -344,8 +347,8 @@ impl Calibration {
             ChaseLevel::L2 => &self.chase_l2,
         };
         let args = [
-            span.into(),
-            stride.into(),
+            cycle.span.into(),
+            cycle.stride.into(),
             hops.into(),
             start.into(),
             end.into(),

@@ -5,6 +5,6 @@ mod load;
 mod memory;
 pub mod tuning;
 
-pub use calibration::{Calibration, ChaseLevel, Edge, Precision};
+pub use calibration::{Calibration, ChaseLevel, Cycle, Edge, Precision};
 pub use load::{KernelError, Loaded};
 pub use memory::{ExpertTensors, KvShape, Memory};

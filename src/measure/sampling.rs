@@ -37,21 +37,25 @@ pub struct Sampled {
     pub outcome: Outcome,
 }
 
-/// Runs compared for the steady state: the median of the last so many against that of as many before.
+/// Fewest runs on each side of the comparison that finds the steady state.
 const STEADY_RUNS: usize = 5;
 /// Largest relative difference of the two medians that counts as steady.
 const STEADY_DIFFERENCE: f64 = 0.005;
 
-/// Whether the last runs were as fast as those before them.
+/// Whether the last quarter of the runs was as fast as the quarter before it. The windows grow with the warm-up, so that
+/// a slow drift is seen as well as a quick one.
 fn steady(runs_ns: &[f64]) -> bool {
-    let Some(start) = runs_ns.len().checked_sub(2 * STEADY_RUNS) else {
+    let window = (runs_ns.len() / 4).max(STEADY_RUNS);
+    let Some(start) = runs_ns.len().checked_sub(2 * window) else {
         return false;
     };
-    let mut earlier = runs_ns[start..start + STEADY_RUNS].to_vec();
-    let mut later = runs_ns[start + STEADY_RUNS..].to_vec();
-    earlier.sort_by(f64::total_cmp);
-    later.sort_by(f64::total_cmp);
-    match (median(&earlier), median(&later)) {
+    let (earlier, later) = runs_ns[start..].split_at(window);
+    let middle = |runs: &[f64]| {
+        let mut sorted = runs.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        median(&sorted)
+    };
+    match (middle(earlier), middle(later)) {
         (Some(a), Some(b)) => (a - b).abs() <= STEADY_DIFFERENCE * a,
         _ => false,
     }
@@ -60,14 +64,19 @@ fn steady(runs_ns: &[f64]) -> bool {
 fn warm_up(work: &mut dyn Timed, rules: &Rules) -> Result<Warmup, DeviceError> {
     let begin = monotonic_raw_ns();
     let mut runs = Vec::new();
+    let mut next_look = 2 * STEADY_RUNS;
     loop {
         runs.push(work.run()?.duration_ns as f64);
         let duration_ns = monotonic_raw_ns() - begin;
+        let look = duration_ns >= rules.warmup_min_ns && runs.len() >= next_look;
         let reason = if duration_ns >= rules.warmup_max_ns {
             WarmupReason::TimeLimit
-        } else if duration_ns >= rules.warmup_min_ns && steady(&runs) {
+        } else if look && steady(&runs) {
             WarmupReason::Stable
         } else {
+            if look {
+                next_look = runs.len() + runs.len().div_ceil(8);
+            }
             continue;
         };
         return Ok(Warmup {
@@ -110,8 +119,8 @@ pub fn sample(
         };
         let found = work.check()?;
         outcome.checked += found.checked;
-        // Not `max`: a NaN must not be lost.
-        if !(found.max_error <= outcome.max_error) {
+        // `f64::max` would lose a NaN.
+        if found.max_error.is_nan() || found.max_error > outcome.max_error {
             outcome.max_error = found.max_error;
         }
         timed_ns += sample.duration_ns;

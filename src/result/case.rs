@@ -37,7 +37,9 @@ pub enum CaseStatus {
     Measured,
     /// Not run; `reason` says why.
     Skipped,
-    /// Its outputs were wrong or the device refused; its times count for nothing.
+    /// Its outputs were wrong; its times count for nothing.
+    Wrong,
+    /// The device refused, or no sample was fit to count.
     Failed,
 }
 
@@ -59,7 +61,7 @@ pub struct CaseRecord {
     pub labels: BTreeMap<String, String>,
     /// How it ended.
     pub status: CaseStatus,
-    /// Why it was skipped or failed; null when measured.
+    /// Why it was not measured; null when it was.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reason: Option<String>,
     /// Begin of the case (inputs, warm-up, timing, check), in ns since the session began.

@@ -1,11 +1,14 @@
 //! One case: prepared, timed, checked, recorded.
 
-use super::{device::Opened, rules::rules};
+use super::rules::rules;
 use crate::{
-    bench::Case,
+    bench::{
+        Case,
+        memory::{Cpu, Gpu},
+    },
     build_info::sha256_hex,
     device::{DeviceError, cuda::Arena, generator},
-    measure::{Sampled, Timed, sample},
+    measure::{Outcome, Sampled, Timed, sample},
     result::{
         Basis, CaseRecord, CaseStatus, Check, DeviceKind, DiscardReason, Inputs, Measurement,
         Peaks, Scale, TargetRecord, Timer, case_seed, derive,
@@ -13,10 +16,37 @@ use crate::{
     telemetry::{Sampler, SessionClock},
 };
 
+/// Where cases run.
+pub enum Place<'a> {
+    /// A GPU and the memory that its cases share.
+    Gpu {
+        /// The GPU.
+        gpu: &'a Gpu,
+        /// Enough memory for every planned case.
+        arena: Arena,
+    },
+    /// The processor.
+    Cpu(&'a Cpu),
+}
+
+impl<'a> Place<'a> {
+    fn prepare(&mut self, case: &Case, seed: u64) -> Result<Box<dyn Timed + 'a>, DeviceError> {
+        match self {
+            Self::Gpu { gpu, arena } => gpu.prepare(arena, case, seed),
+            Self::Cpu(cpu) => cpu.prepare(case, seed),
+        }
+    }
+
+    fn kind(&self) -> DeviceKind {
+        match self {
+            Self::Gpu { .. } => DeviceKind::Cuda,
+            Self::Cpu(_) => DeviceKind::Cpu,
+        }
+    }
+}
+
 /// What all cases of a session share.
 pub struct Bench<'a> {
-    /// The device.
-    pub device: &'a Opened,
     /// Size of the inputs.
     pub scale: Scale,
     /// Seed of the session, 16 hex digits.
@@ -30,62 +60,67 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Runs `case` in the arena, which a GPU needs.
-    ///
-    /// # Errors
-    ///
-    /// What the device refuses.
-    pub fn run(
+    /// Runs `case`. Whatever goes wrong is in the record: what was measured before must not be lost with it.
+    pub fn run(&self, case: &Case, place: &mut Place<'_>, first: bool) -> CaseRecord {
+        let started_ns = self.clock.now_ns();
+        let (status, reason, measurement) = match self.attempt(case, place, first) {
+            Ok((None, Some(measurement))) => (CaseStatus::Measured, None, Some(measurement)),
+            Ok((Some(wrong), _)) => (CaseStatus::Wrong, Some(wrong), None),
+            Ok((None, None)) => {
+                let reason = "every sample was discarded: the host or a slowdown was timed";
+                (CaseStatus::Failed, Some(reason.into()), None)
+            }
+            Err(error) => (CaseStatus::Failed, Some(error.to_string()), None),
+        };
+        CaseRecord {
+            id: case.id.clone(),
+            family: case.family().into(),
+            kind: case.kind,
+            device: place.kind(),
+            sizes: case.sizes.clone(),
+            labels: case.labels.clone(),
+            status,
+            reason,
+            started_ns,
+            ended_ns: self.clock.now_ns(),
+            measurement,
+        }
+    }
+
+    /// What is wrong with the outputs, and the measurement if there are samples.
+    fn attempt(
         &self,
         case: &Case,
-        arena: Option<&mut Arena>,
+        place: &mut Place<'_>,
         first: bool,
-    ) -> Result<CaseRecord, DeviceError> {
-        let started_ns = self.clock.now_ns();
+    ) -> Result<(Option<String>, Option<Measurement>), DeviceError> {
         let seed = case_seed(self.seed, &case.id);
         // Sixteen hex digits, which this crate just made.
         let number = u64::from_str_radix(&seed, 16).unwrap_or_default();
-        let mut work = match (self.device, arena) {
-            (Opened::Gpu(gpu), Some(arena)) => gpu.prepare(arena, case, number)?,
-            (Opened::Cpu(cpu), _) => cpu.prepare(case, number)?,
-            (Opened::Gpu(gpu), None) => {
-                gpu.prepare(&mut gpu.arena(case.memory_bytes)?, case, number)?
-            }
-        };
+        let mut work = place.prepare(case, number)?;
         let unfit = |from, to| {
             self.sampler
                 .throttled_between(self.clock.at(from), self.clock.at(to))
                 .unwrap_or(false)
                 .then_some(DiscardReason::Throttled)
         };
-        let sampled = sample(work.as_mut(), &rules(self.scale, first), &unfit)?;
-        let reason = failure(case, &sampled);
-        let measurement = self.measurement(case, sampled, work.as_ref(), seed);
-        let measured = reason.is_none();
-        Ok(CaseRecord {
-            id: case.id.clone(),
-            family: case.family().into(),
-            kind: case.kind,
-            device: match self.device {
-                Opened::Gpu(_) => DeviceKind::Cuda,
-                Opened::Cpu(_) => DeviceKind::Cpu,
-            },
-            sizes: case.sizes.clone(),
-            labels: case.labels.clone(),
-            status: match measured {
-                true => CaseStatus::Measured,
-                false => CaseStatus::Failed,
-            },
-            reason,
-            started_ns,
-            ended_ns: self.clock.now_ns(),
-            measurement: measurement.filter(|_| measured),
-        })
+        let rules = rules(self.scale, case.cache, first);
+        let sampled = sample(work.as_mut(), &rules, &unfit)?;
+        let wrong = wrong_outputs(case, sampled.outcome);
+        let timer = match place.kind() {
+            DeviceKind::Cuda => Timer::CudaEvent,
+            DeviceKind::Cpu => Timer::MonotonicRaw,
+        };
+        Ok((
+            wrong,
+            self.measurement(case, timer, sampled, work.as_ref(), seed),
+        ))
     }
 
     fn measurement(
         &self,
         case: &Case,
+        timer: Timer,
         sampled: Sampled,
         work: &dyn Timed,
         seed: String,
@@ -101,10 +136,7 @@ impl Bench<'_> {
         // The session's peaks are known at its end, when all derived figures are computed again.
         let derived = derive(&basis, &Peaks::missing("the session goes on"), self.target)?;
         Some(Measurement {
-            timer: match self.device {
-                Opened::Gpu(_) => Timer::CudaEvent,
-                Opened::Cpu(_) => Timer::MonotonicRaw,
-            },
+            timer,
             cache: case.cache,
             operations_per_sample: case.operations_per_sample,
             work: case.work,
@@ -132,22 +164,17 @@ impl Bench<'_> {
     }
 }
 
-/// Why the case does not count.
-fn failure(case: &Case, sampled: &Sampled) -> Option<String> {
-    let outcome = sampled.outcome;
+/// What is wrong with the outputs.
+fn wrong_outputs(case: &Case, outcome: Outcome) -> Option<String> {
     if outcome.checked == 0 {
         return Some("no output was compared".into());
     }
-    // Written so that NaN fails.
+    // NaN is not at most anything, and so is wrong.
     let right = outcome.max_error <= case.tolerance;
-    if !right {
-        return Some(format!(
+    (!right).then(|| {
+        format!(
             "wrong outputs: error {} where {} passes, over {} words",
             outcome.max_error, case.tolerance, outcome.checked
-        ));
-    }
-    sampled
-        .samples_ns
-        .is_empty()
-        .then(|| format!("all {} samples were discarded", sampled.discards.len()))
+        )
+    })
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
     Observer, Request, RunError,
-    case::Bench,
+    case::{Bench, Place},
     device::{self, Opened},
     facts,
 };
@@ -165,16 +165,18 @@ pub fn run(
 
     let sampler = Sampler::start(clock, nvml);
     let bench = Bench {
-        device: &opened,
         scale: platform.scale,
         seed: &seed,
         target: &target,
         clock,
         sampler: &sampler,
     };
-    let mut arena = match &opened {
-        Opened::Gpu(gpu) => Some(gpu.arena(agenda.plan.memory_bytes)?),
-        Opened::Cpu(_) => None,
+    let mut place = match &opened {
+        Opened::Gpu(gpu) => Place::Gpu {
+            gpu,
+            arena: gpu.arena(agenda.plan.memory_bytes)?,
+        },
+        Opened::Cpu(cpu) => Place::Cpu(cpu),
     };
     let total = agenda.cases.len();
     let mut cases: Vec<CaseRecord> = Vec::with_capacity(total);
@@ -183,7 +185,7 @@ pub fn run(
             break;
         }
         observer.case_started(index, total, &case.id);
-        let record = bench.run(case, arena.as_mut(), index == 0)?;
+        let record = bench.run(case, &mut place, index == 0);
         observer.case_ended(&record);
         cases.push(record);
     }

@@ -129,6 +129,7 @@ fn state(case: &CaseRecord) -> (&'static str, Tone) {
         (CaseStatus::Measured, Some(measurement)) => measured_state(measurement),
         (CaseStatus::Measured, None) => ("no measurement", Tone::Bad),
         (CaseStatus::Skipped, _) => ("skipped", Tone::Warning),
+        (CaseStatus::Wrong, _) => ("wrong", Tone::Bad),
         (CaseStatus::Failed, _) => ("failed", Tone::Bad),
     }
 }
@@ -144,7 +145,7 @@ fn reason(case: &CaseRecord) -> Option<String> {
     let (state, tone) = state(case);
     match case.status {
         CaseStatus::Measured => None,
-        CaseStatus::Skipped | CaseStatus::Failed => Some(format!(
+        CaseStatus::Skipped | CaseStatus::Wrong | CaseStatus::Failed => Some(format!(
             "{} {}: {}",
             tone.paint(state),
             case.id,

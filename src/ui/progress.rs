@@ -44,7 +44,7 @@ impl Observer for Progress {
     }
 
     fn case_ended(&self, case: &CaseRecord) {
-        if case.status == CaseStatus::Failed {
+        if matches!(case.status, CaseStatus::Wrong | CaseStatus::Failed) {
             let reason = case.reason.as_deref().unwrap_or("no reason given");
             self.bar
                 .suspend(|| terminal::warning(&format!("{} failed: {reason}", case.id)));

@@ -15,6 +15,8 @@ const STREAM_BYTES: u64 = 2048 * MIB;
 const SMALL_STREAM_BYTES: u64 = 128 * MIB;
 /// Distance of the nodes of a pointer chase: one cache line.
 const CHASE_STRIDE: u64 = 128;
+/// Hops of one sample of a pointer chase, at least.
+const CHASE_HOPS: u64 = 8192;
 /// Stages of one sample of the edge cases. A stream takes about 1000 launches before it blocks the host.
 const STREAM_STAGES: u64 = 500;
 const GRAPH_STAGES: u64 = 1000;
@@ -179,8 +181,12 @@ fn chases(platform: &Platform) -> Vec<Case> {
     levels
         .into_iter()
         .map(|(name, level, bytes, cache)| {
-            let hops = 8192;
             let bytes = bytes.next_multiple_of(CHASE_STRIDE);
+            // A warm walk goes round the whole cycle, or it would find nodes that no walk has touched yet.
+            let hops = match cache {
+                Cache::Warm => CHASE_HOPS.max(bytes / CHASE_STRIDE),
+                _ => CHASE_HOPS,
+            };
             let one = Work {
                 bytes_read: 8,
                 bytes_written: 0,

@@ -12,7 +12,7 @@ use crate::{
         cuda::{Arena, CudaError},
         generator,
     },
-    kernels::Precision,
+    kernels::{Cycle, Precision},
 };
 
 pub(super) fn read<'a>(
@@ -108,12 +108,14 @@ pub(super) fn chase<'a>(
         .into_iter()
         .map(|node| node as u32)
         .collect();
-    let span = arena.take(bytes)?;
+    let cycle = Cycle {
+        span: arena.take(bytes)?,
+        stride,
+    };
     let table = arena.take(next.len() as u64 * 4)?;
     let (start, end) = (arena.take(8)?, arena.take(8)?);
     gpu.stream.upload(&next, table)?;
-    gpu.calibration
-        .link_nodes(&gpu.stream, table, span, stride)?;
+    gpu.calibration.link_nodes(&gpu.stream, table, cycle)?;
     gpu.stream.synchronize()?;
     let hops = case.operations_per_sample as u32;
     // Every sample goes on where the last one ended, so that a cold chase meets new nodes.
@@ -127,7 +129,7 @@ pub(super) fn chase<'a>(
         }),
         timed: Box::new(move || {
             gpu.calibration
-                .chase(&gpu.stream, level, span, stride, hops, start, end)
+                .chase(&gpu.stream, level, cycle, hops, start, end)
         }),
         compare: Box::new(move || {
             let mut node = position.get();
@@ -164,7 +166,7 @@ pub(super) fn edge<'a>(
         true => replay(gpu, gpu.stream.capture(|_| queue())?),
         false => Box::new(queue),
     };
-    let result = if stages % 2 == 0 { a } else { b };
+    let result = if stages.is_multiple_of(2) { a } else { b };
     Ok(GpuWork {
         gpu,
         before: Box::new(move || {

@@ -231,3 +231,32 @@ fn a_gpu_under_another_name_keeps_its_own_data_sheet() {
         ["machine.configuration", "target.data_sheet"]
     );
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    // Arithmetic of the checks must bear whatever an edited file holds.
+    #[test]
+    fn no_extreme_value_makes_a_check_panic(at in 0usize..100_000, extreme in 0usize..9) {
+        static HONEST: std::sync::LazyLock<(Value, Vec<String>)> = std::sync::LazyLock::new(|| {
+            let file = file(&sample::h100());
+            let samples = |pointer: &String| pointer.contains("samples") && !pointer.ends_with("/0");
+            let pointers = scalars(&file).into_iter().filter(|pointer| !samples(pointer)).collect();
+            (file, pointers)
+        });
+        let extremes = [
+            Value::Null,
+            0.into(),
+            (-1).into(),
+            u64::MAX.into(),
+            ((1u64 << 53) - 1).into(),
+            1e308.into(),
+            (-1e308).into(),
+            "".into(),
+            "9999999999999999999999".into(),
+        ];
+        let (mut file, pointers) = HONEST.clone();
+        *file.pointer_mut(&pointers[at % pointers.len()]).unwrap() = extremes[extreme].clone();
+        report(&resealed(file));
+    }
+}

@@ -112,10 +112,10 @@ pub(super) fn build(context: &Context<'_>) -> Outcome {
         "a target triple",
         &build.target,
     );
-    // Cargo.toml leaves both profiles at their default level.
+    // As Cargo.toml sets them.
     let level = match build.profile.as_str() {
         "release" => "3",
-        "debug" => "0",
+        "debug" => "1",
         _ => "",
     };
     expect(

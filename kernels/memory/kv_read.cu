@@ -12,12 +12,13 @@ extern "C" __global__ void __launch_bounds__(512, 2) kv_read(const uint4* k, con
   const uint32_t end = static_cast<uint32_t>(static_cast<uint64_t>(tokens) * (blockIdx.x + 1) / splits);
   const uint32_t token_stride = kv_heads << row_shift;
   const uint64_t offset = static_cast<uint64_t>(begin) * token_stride + (static_cast<uint64_t>(head) << row_shift);
-  const uint32_t mask = (1u << row_shift) - 1;
-  auto row_unit = [=](const uint4* rows) {
-    return [=](uint32_t i) { return rows + static_cast<uint64_t>(i >> row_shift) * token_stride + (i & mask); };
+  const uint32_t mask = (1u << row_shift) - 1, count = (end - begin) << row_shift;
+  // Keys and values as one sequence: a short context must not wait for memory twice.
+  auto unit = [=](uint32_t i) {
+    const uint4* rows = i < count ? k : v;
+    const uint32_t at = i < count ? i : i - count;
+    return rows + offset + static_cast<uint64_t>(at >> row_shift) * token_stride + (at & mask);
   };
-  const uint32_t count = (end - begin) << row_shift;
-  const uint64_t sum = strided_sum<8>(threadIdx.x, blockDim.x, count, row_unit(k + offset)) +
-                       strided_sum<8>(threadIdx.x, blockDim.x, count, row_unit(v + offset));
+  const uint64_t sum = strided_sum<8>(threadIdx.x, blockDim.x, 2 * count, unit);
   store_block_sum(sum, out + head * splits + blockIdx.x);
 }

@@ -81,6 +81,20 @@ pub(super) fn replay<'a>(gpu: &'a Gpu, graph: Graph) -> Step<'a> {
     Box::new(move || gpu.stream.replay(&graph))
 }
 
+/// The sums that `launches` launches left in `out`, each of the same number of blocks.
+pub(super) fn launch_sums(gpu: &Gpu, out: Span, launches: usize) -> Result<Vec<u64>, CudaError> {
+    let words = (out.bytes() / 8) as usize;
+    let blocks: Vec<u64> = gpu.stream.download(out, words)?;
+    Ok(blocks
+        .chunks((words / launches.max(1)).max(1))
+        .map(|blocks| {
+            blocks
+                .iter()
+                .fold(0, |sum: u64, block| sum.wrapping_add(*block))
+        })
+        .collect())
+}
+
 /// Work whose launches each leave block sums: `out` is poisoned before, and the sums of launch i must add up to
 /// `expected[i]`.
 pub(super) fn summing<'a>(
@@ -89,24 +103,11 @@ pub(super) fn summing<'a>(
     expected: Vec<u64>,
     timed: Step<'a>,
 ) -> GpuWork<'a> {
-    let words = (out.bytes() / 8) as usize;
-    let per_launch = words / expected.len().max(1);
     GpuWork {
         gpu,
         before: Box::new(move || gpu.stream.fill(out, POISON)),
         timed,
-        compare: Box::new(move || {
-            let sums: Vec<u64> = gpu.stream.download(out, words)?;
-            let observed: Vec<u64> = sums
-                .chunks(per_launch.max(1))
-                .map(|blocks| {
-                    blocks
-                        .iter()
-                        .fold(0, |sum: u64, block| sum.wrapping_add(*block))
-                })
-                .collect();
-            Ok(compare(&expected, &observed))
-        }),
+        compare: Box::new(move || Ok(compare(&expected, &launch_sums(gpu, out, expected.len())?))),
         last: Default::default(),
     }
 }

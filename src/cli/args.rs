@@ -158,8 +158,8 @@ pub struct SynthArgs {
     /// Which published file's types the tensors have [default: the file that the model's configuration pins]
     #[arg(long, value_name = "NAME")]
     pub mix: Option<String>,
-    /// Seed of the values
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Seed of the values; the configurations pin the files of seed 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Print length and SHA-256 as JSON
     #[arg(long)]

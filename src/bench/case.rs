@@ -62,6 +62,8 @@ pub enum Job {
         used: u32,
         /// Bytes of one expert in each of its tensors.
         bytes_per_expert: [u64; 3],
+        /// Disjoint sets of chosen experts; each is an operation of a cold sample, or all of a warm one.
+        sets: u64,
     },
 }
 

@@ -141,7 +141,7 @@ pub fn run(
         Opened::Cpu(_) => {
             let reason = "the CPU device runs at small size; its figures are not comparable";
             (
-                Platform::of_host(&host),
+                device::of_host(&host),
                 Reading::missing(reason),
                 Reading::missing(reason),
             )

@@ -160,12 +160,13 @@ impl Cpu {
                 experts,
                 used,
                 bytes_per_expert,
+                sets,
             } => {
                 let memory = ExpertMemory {
                     experts: u64::from(experts),
                     bytes_per_expert,
                 };
-                let fetches = fetches(seed, experts, used, case.rotation.buffers);
+                let fetches = fetches(seed, experts, used, sets);
                 let layers = fetches
                     .iter()
                     .map(|fetch| fetch.layer + 1)

@@ -76,9 +76,9 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
     };
     let sets = layers * experts / used;
     // Warm: one set per sample, again and again, every set in its turn: a single set would measure where its pages lie.
-    let (state, operations) = match cache {
-        Cache::Cold => ("cold", sets),
-        _ => ("warm", OPERATIONS),
+    let (state, buffers, operations) = match cache {
+        Cache::Cold => ("cold", sets, sets),
+        _ => ("warm", 1, OPERATIONS),
     };
     Case {
         id: format!("memory/expert_fetch/{}/{state}", layout.name),
@@ -88,6 +88,7 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
             ("experts_used", used),
             ("expert_bytes", expert_bytes),
             ("layers", layers),
+            ("sets", sets),
         ]),
         labels: labels(&[("ids", "random, in device memory")]),
         work: Work {
@@ -98,9 +99,9 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
         cache,
         operations_per_sample: operations,
         rotation: Rotation {
-            buffers: sets,
+            buffers,
             bytes_per_buffer: bytes,
-            total_bytes: sets * bytes,
+            total_bytes: buffers * bytes,
             cache_bytes: platform.cache_bytes,
         },
         memory_bytes: layers * experts * expert_bytes + sets.max(operations) * 8 * 4096 + MIB,
@@ -112,6 +113,7 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
             experts: layout.experts,
             used: layout.used,
             bytes_per_expert: layout.bytes_per_expert,
+            sets,
         },
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn expert_fetch<'a>(
         experts,
         used,
         bytes_per_expert,
+        sets,
     } = case.job
     else {
         unreachable!("prepare passes expert fetches only")
@@ -68,7 +69,7 @@ pub(super) fn expert_fetch<'a>(
         experts: u64::from(experts),
         bytes_per_expert,
     };
-    let fetches = fetches(seed, experts, used, case.rotation.buffers);
+    let fetches = fetches(seed, experts, used, sets);
     let layers = fetches
         .iter()
         .map(|fetch| fetch.layer + 1)

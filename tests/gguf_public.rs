@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use sparkbench::build_info::hex;
 use sparkbench::gguf::{Gguf, Value};
 use sparkbench::quant::dequantize;
 
@@ -62,11 +63,7 @@ fn describe(gguf: &Gguf) -> String {
         let mut digest = Sha256::new();
         row.iter()
             .for_each(|weight| digest.update(weight.to_le_bytes()));
-        let hex: String = digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex = hex(&digest.finalize());
         let (name, ty, dims) = (&tensor.name, tensor.ty, &tensor.dims);
         writeln!(
             lines,

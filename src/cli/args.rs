@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::build_info::version_line;
+use crate::model::Scale;
 
 use super::exit::Exit;
 
@@ -153,12 +155,12 @@ pub struct SynthArgs {
     #[arg(value_name = "OUT")]
     pub out: PathBuf,
     /// All layers at full width, about 20 GB (full), or a few small ones, some megabytes (tiny)
-    #[arg(long, value_enum, default_value_t = SynthScale::Full, value_name = "SCALE", hide_possible_values = true)]
-    pub scale: SynthScale,
+    #[arg(long, value_enum, default_value_t = Scale::Full, value_name = "SCALE", hide_possible_values = true)]
+    pub scale: Scale,
     /// Which published file's types the tensors have [default: the file that the model's configuration pins]
     #[arg(long, value_name = "NAME")]
     pub mix: Option<String>,
-    /// Seed of the values; the configurations pin the files of seed 1
+    /// Seed of the values; configurations pin the files of seed 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Print length and SHA-256 as JSON
@@ -166,22 +168,13 @@ pub struct SynthArgs {
     pub json: bool,
 }
 
-/// Size of a synthetic file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SynthScale {
-    /// A few small layers of the same kinds.
-    Tiny,
-    /// The model's shapes.
-    Full,
-}
+impl ValueEnum for Scale {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Scale::Tiny, Scale::Full]
+    }
 
-impl SynthScale {
-    /// The word for it on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tiny => "tiny",
-            Self::Full => "full",
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 

@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use crate::model::synth::{self, SynthError};
-use crate::model::{Mix, Model, Scale};
+use crate::model::{Mix, Model};
 use crate::ui::progress::ByteProgress;
 use crate::units::Bytes;
 
-use super::args::{SynthArgs, SynthScale};
+use super::args::SynthArgs;
 use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
@@ -17,16 +17,12 @@ use super::interrupt::Interrupt;
 /// Writes a synthetic file and prints its SHA-256 in the form of `sha256sum`.
 pub fn synth(args: &SynthArgs) -> Result<Exit, CliError> {
     let model: Model = args.model.parse()?;
-    let scale = match args.scale {
-        SynthScale::Tiny => Scale::Tiny,
-        SynthScale::Full => Scale::Full,
-    };
     let mix = match &args.mix {
         Some(name) => Mix::parse(model, name)?,
         None => Mix::pinned(model),
     };
     let interrupt = Interrupt::install().map_err(CliError::signals)?;
-    let plan = synth::plan(model, scale, mix, args.seed)?;
+    let plan = synth::plan(model, args.scale, mix, args.seed)?;
     let progress = ByteProgress::new(plan.file_bytes());
     let written = synth::write(&plan, &args.out, |bytes| {
         progress.reached(bytes);

@@ -146,14 +146,24 @@ pub struct WeightsPin {
     pub mix_reason: Option<String>,
 }
 
-/// How large a synthetic file is.
+/// How large a model's synthetic twin is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SyntheticScale {
-    /// The model's own shapes.
-    Full,
-    /// The same structure with small shapes, for tests.
+    /// A few layers of each kind, a few tens of megabytes: for tests on any machine.
     Tiny,
+    /// The published model's own shapes.
+    Full,
+}
+
+impl SyntheticScale {
+    /// The word for it on the command line and in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            SyntheticScale::Tiny => "tiny",
+            SyntheticScale::Full => "full",
+        }
+    }
 }
 
 /// A synthetic weight file that `weights synth` writes, identified by its digest.
@@ -206,17 +216,5 @@ impl Model {
     /// The file that results are for unless another is named.
     pub fn default_weights(&self) -> Option<&WeightsPin> {
         self.weights.iter().find(|pin| pin.default)
-    }
-
-    /// The synthetic file of a scale and mix, if its digest has been recorded.
-    pub fn synthetic_weights(
-        &self,
-        scale: SyntheticScale,
-        mix: &str,
-        seed: u64,
-    ) -> Option<&SyntheticPin> {
-        self.synthetic
-            .iter()
-            .find(|pin| pin.scale == scale && pin.mix == mix && pin.seed == seed)
     }
 }

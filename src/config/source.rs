@@ -1,9 +1,8 @@
 //! The text that a configuration was read from, and its digest.
 
-use std::fmt::Write;
-
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+
+use crate::build_info::sha256_hex;
 
 /// Where a configuration came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -31,14 +30,4 @@ impl ConfigSource {
             sha256: sha256_hex(text.as_bytes()),
         }
     }
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
 }

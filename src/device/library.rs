@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::build_info::hex;
 use crate::result::{Reading, SharedLibrary};
 
 /// Where distributions put the NVIDIA driver's libraries, in the order of search. Absolute paths come first, so that a
@@ -78,11 +79,7 @@ fn sha256_of(path: &Path) -> io::Result<String> {
             Some(bytes) => digest.update(bytes),
         }
     }
-    Ok(digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex(&digest.finalize()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::gguf::{Metadata, TensorInfo, Value};
 use crate::quant::TensorType;
 
-use super::{Gemma4, ModelError, Qwen35Moe};
+use super::{Gemma4, ModelError, Qwen35Moe, Scale};
 
 /// A model that the suite targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,16 +19,6 @@ pub enum Model {
     /// Gemma 4 26B-A4B.
     #[serde(rename = "gemma4_26b_a4b")]
     Gemma4,
-}
-
-/// How large a model's synthetic twin is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scale {
-    /// A few layers of each kind, a few tens of megabytes: for tests on any machine.
-    Tiny,
-    /// The published model's own shapes.
-    Full,
 }
 
 /// How a layer mixes positions.

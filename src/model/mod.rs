@@ -12,7 +12,8 @@ pub mod synth;
 #[cfg(test)]
 mod tests;
 
-pub use architecture::{Architecture, LayerKind, Model, Scale, TensorShape};
+pub use crate::config::SyntheticScale as Scale;
+pub use architecture::{Architecture, LayerKind, Model, TensorShape};
 pub use class::TensorClass;
 pub use error::ModelError;
 pub use gemma4::Gemma4;

@@ -1,8 +1,9 @@
 //! The plan as a table: what `run --dry-run` prints.
 
 use crate::result::{PlanRecord, Scale};
-use crate::units::{Bytes, Nanos};
+use crate::units::Bytes;
 
+use super::number::duration_ns;
 use super::style::Tone;
 use super::table::{Side, Table};
 
@@ -19,14 +20,14 @@ pub fn render(plan: &PlanRecord) -> String {
             case.id.clone(),
             Bytes(case.bytes_per_operation).to_string(),
             Bytes(case.memory_bytes).to_string(),
-            Nanos(case.estimate_ns).to_string(),
+            duration_ns(case.estimate_ns as f64),
         ]);
     }
     table.toned_row([
         (format!("{} cases", plan.cases.len()), Tone::Strong),
         (String::new(), Tone::Plain),
         (Bytes(plan.memory_bytes).to_string(), Tone::Strong),
-        (Nanos(plan.estimate_ns).to_string(), Tone::Strong),
+        (duration_ns(plan.estimate_ns as f64), Tone::Strong),
     ]);
     let scale = match plan.scale {
         Scale::Full => "full",

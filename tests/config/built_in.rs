@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use sha2::Digest;
+use sparkbench::build_info::sha256_hex;
 use sparkbench::config::{self, BaselineKind, GoalKind, Machine, Role, Target, Wanted, load};
 
 fn machine(name: &str) -> Machine {
@@ -97,11 +97,7 @@ fn the_digest_of_a_source_is_that_of_its_text() {
     assert_ne!(changed.source.sha256, built_in.source.sha256);
     assert_eq!(built_in.source.text, text);
     assert_eq!(built_in.source.path, "configs/rtx5090.yaml");
-    let sha256: String = sha2::Sha256::digest(&text)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    assert_eq!(built_in.source.sha256, sha256);
+    assert_eq!(built_in.source.sha256, sha256_hex(text.as_bytes()));
 }
 
 #[test]
@@ -197,11 +193,11 @@ fn the_default_weights_are_the_stock_recipes() {
     let qwen = pin("qwen35_35b_a3b");
     assert_eq!(qwen.repository, "lmstudio-community/Qwen3.5-35B-A3B-GGUF");
     assert_eq!(qwen.bytes, 21_169_116_992);
-    assert_eq!(qwen.mix.as_deref(), Some("q4_k_m.lmstudio_feb2026"));
+    assert_eq!(qwen.mix.as_deref(), Some("lmstudio-feb2026"));
     let gemma = pin("gemma4_26b_a4b");
     assert_eq!(gemma.repository, "ggml-org/gemma-4-26B-A4B-it-GGUF");
     assert_eq!(gemma.bytes, 16_796_015_136);
-    assert_eq!(gemma.mix.as_deref(), Some("q4_k_m.ggml_org"));
+    assert_eq!(gemma.mix.as_deref(), Some("ggml-org"));
 }
 
 #[test]

@@ -129,11 +129,8 @@ fn model_files() {
             ("per_token: 8", "per_token: 300"),
             ("layer_count: 40", "layer_count: 0"),
             ("rope_theta: 1.0e7", "rope_theta: 10_000_000"),
-            (
-                "synthetic: []",
-                "synthetic: [{scale: full, mix: a, seed: 1, bytes: 5, sha256: aa}]",
-            ),
-            ("synthetic: []", "synthetic:\n  - scale: huge"),
+            ("bytes: 40680896", "bytes: 0"),
+            ("scale: tiny", "scale: huge"),
             ("kv_bytes_per_token_f16: 20480", "kv_bytes_per_token: 20480"),
             ("stated:", "stated: null\nstates:"),
         ],

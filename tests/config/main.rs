@@ -3,4 +3,3 @@
 
 mod built_in;
 mod errors;
-mod stated;

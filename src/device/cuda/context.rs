@@ -4,6 +4,8 @@ use std::{ffi::CStr, marker::PhantomData};
 
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 
+use crate::build_info::hex;
+
 use super::{
     driver::{Driver, probe},
     error::{CudaError, check},
@@ -167,11 +169,7 @@ fn facts(ordinal: u32, device: sys::CUdevice) -> Result<Facts, CudaError> {
     check("cuDeviceGetUuid", unsafe {
         sys::cuDeviceGetUuid_v2(&mut uuid, device)
     })?;
-    let hex: String = uuid
-        .bytes
-        .iter()
-        .map(|b| format!("{:02x}", *b as u8))
-        .collect();
+    let hex = hex(&uuid.bytes.map(|byte| byte as u8));
     let mut total = 0usize;
     // SAFETY: a valid pointer and device.
     check("cuDeviceTotalMem", unsafe {

@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::build_info::hex;
+
 use super::plan::Piece;
 use super::{SynthError, SynthPlan};
 
@@ -63,11 +65,7 @@ fn write_pieces(
             });
         }
         if batch.is_empty() {
-            return Ok(hasher
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect());
+            return Ok(hex(&hasher.finalize()));
         }
         std::mem::swap(&mut done, &mut next);
     }
@@ -221,6 +219,7 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 mod tests {
     use super::super::plan;
     use super::*;
+    use crate::build_info::sha256_hex;
     use crate::gguf::Gguf;
     use crate::model::{Mix, Model, Scale};
 
@@ -251,13 +250,9 @@ mod tests {
             let path = dir.path().join(format!("{threads}.gguf"));
             let report = pool.install(|| write(&plan, &path, go_on)).unwrap();
             let bytes = fs::read(&path).unwrap();
-            let digest: String = Sha256::digest(&bytes)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
             assert_eq!(
                 (report.bytes, &report.sha256),
-                (bytes.len() as u64, &digest)
+                (bytes.len() as u64, &sha256_hex(&bytes))
             );
             report
         });

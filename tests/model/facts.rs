@@ -1,17 +1,20 @@
 //! The architectures, mixes and figures of `inspect` against facts that were worked out without this code
-//! (`fixtures/model_facts.json`, made by `oracle/model_facts_fixture.py`).
+//! (`../fixtures/model_facts.json`, made by `../oracle/model_facts_fixture.py`).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+use sparkbench::build_info::hex;
 use sparkbench::gguf::{Array, Gguf, Value};
 use sparkbench::model::inspect::{self, Inspection, Machine};
 use sparkbench::model::{Architecture, Mix, Model, Scale, synth};
 
+use super::hollow;
+
 fn facts() -> Json {
-    serde_json::from_str(include_str!("fixtures/model_facts.json")).unwrap()
+    serde_json::from_str(include_str!("../fixtures/model_facts.json")).unwrap()
 }
 
 fn every_variant() -> impl Iterator<Item = (Model, Mix, Json)> {
@@ -26,15 +29,6 @@ fn every_variant() -> impl Iterator<Item = (Model, Mix, Json)> {
                 facts[model.name()]["variants"][mix.name()].clone(),
             )
         })
-}
-
-/// A full-size file with the true header and a hole where its tensors would be.
-fn hollow(model: Model, mix: Mix) -> Gguf {
-    let plan = synth::plan(model, Scale::Full, mix, 1).unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), plan.header()).unwrap();
-    file.as_file().set_len(plan.file_bytes()).unwrap();
-    Gguf::open(file.path()).unwrap()
 }
 
 fn inspected(file: &Gguf) -> Inspection {
@@ -62,11 +56,7 @@ fn every_tensor_of_every_variant_has_its_name_shape_type_size_and_place() {
                 (&tensor.name, tensor.ty, tensor.bytes, tensor.offset - data);
             digest.update(format!("{name} {} {ty} {bytes} {offset}\n", dims.join("x")));
         }
-        let digest: String = digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = hex(&digest.finalize());
         assert_eq!(
             json!(plan.tensors().len()),
             facts["tensors"],

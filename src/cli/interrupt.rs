@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM: the first asks the work to stop, the second ends the process at once.
+//! Signals: the first SIGINT or SIGTERM asks the work to stop, the second ends the process at once; SIGXFSZ does neither.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use super::exit::Exit;
@@ -13,6 +13,16 @@ use super::exit::Exit;
 pub struct Interrupt {
     asked: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
+}
+
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) fail as on a full disk. Unhandled, the signal would end
+/// the process, and with it what was measured.
+///
+/// # Errors
+///
+/// Those of `sigaction`.
+pub fn outlive_file_size_limit() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default()).map(|_| ())
 }
 
 impl Interrupt {

@@ -6,6 +6,7 @@ use crate::{
         Platform,
         memory::{Cpu, Gpu},
     },
+    build_info,
     config::{self, Machine},
     device::cuda::{self, CudaError, Facts},
     kernels::KernelError,
@@ -67,6 +68,10 @@ pub fn open(request: &Request) -> Result<(Opened, Option<Warning>), RunError> {
     }
 }
 
+fn has_images() -> bool {
+    build_info::images().is_ok_and(|images| !images.is_empty())
+}
+
 /// The configuration of the machine that a GPU is: one that a target names, or a built-in one.
 pub fn machine_of(facts: &Facts, request: &Request) -> Option<Machine> {
     request
@@ -96,6 +101,10 @@ pub fn planned_platform(request: &Request, host: &HostRecord) -> Result<Platform
         DeviceChoice::Auto => 0,
     };
     match cuda::Cuda::open(ordinal) {
+        // As `open` would find.
+        Ok(_) if request.device == DeviceChoice::Auto && named.is_none() && !has_images() => {
+            Ok(Platform::of_host(host))
+        }
         Ok(gpu) => {
             let machine = machine_of(gpu.facts(), request);
             match named {

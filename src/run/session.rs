@@ -80,6 +80,15 @@ fn agenda(request: &Request, platform: &Platform, models: &[Model]) -> Result<Ag
     let (cases, omitted): (Vec<_>, Vec<_>) = cases
         .into_iter()
         .partition(|case| case.memory_bytes <= platform.memory_bytes);
+    if let (true, Some(needed)) = (
+        cases.is_empty(),
+        omitted.iter().map(|case| case.memory_bytes).min(),
+    ) {
+        return Err(RunError::NoCaseFits {
+            needed,
+            free: platform.memory_bytes,
+        });
+    }
     let warnings = omitted
         .iter()
         .map(|case| Warning {

@@ -103,7 +103,7 @@ pub fn planned_platform(request: &Request, host: &HostRecord) -> Result<Platform
     match cuda::Cuda::open(ordinal) {
         // As `open` would find.
         Ok(_) if request.device == DeviceChoice::Auto && named.is_none() && !has_images() => {
-            Ok(Platform::of_host(host))
+            Ok(of_host(host))
         }
         Ok(gpu) => {
             let machine = machine_of(gpu.facts(), request);

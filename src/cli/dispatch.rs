@@ -57,13 +57,3 @@ fn recorded(arguments: &[OsString]) -> Vec<String> {
         .map(|word| word.to_string_lossy().into_owned())
         .collect()
 }
-
-/// Prints a text to stdout.
-pub(super) fn show(text: &str) -> Result<(), CliError> {
-    terminal::print(text).map_err(|error| CliError::stdout(&error))
-}
-
-/// Prints a value as indented JSON to stdout.
-pub(super) fn show_json(value: &impl serde::Serialize) -> Result<(), CliError> {
-    show(&serde_json::to_string_pretty(value)?)
-}

@@ -9,6 +9,7 @@ pub mod exit;
 mod inspect;
 mod interrupt;
 mod keep;
+mod output;
 mod run;
 mod schema;
 mod targets;

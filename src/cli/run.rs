@@ -7,11 +7,11 @@ use crate::ui::progress::Progress;
 use crate::ui::{self, terminal};
 
 use super::args::{Device, RunArgs};
-use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::keep::keep;
+use super::output::{show, show_json};
 
 /// Runs, or with `--dry-run` only plans.
 pub fn run(args: &RunArgs, arguments: Vec<String>) -> Result<Exit, CliError> {

@@ -1,7 +1,7 @@
 //! The cases on the processor: the same definitions, host memory, threads in place of blocks.
 
 use super::{
-    super::{Case, Job},
+    super::{Case, ExpertSets, Job},
     reference::{ExpertMemory, bytes_of, fetches, range_sum},
 };
 use crate::{
@@ -156,12 +156,12 @@ impl Cpu {
                     device.gather(&buffer, &gathers[op % gathers.len()])
                 })
             }
-            Job::ExpertFetch {
+            Job::ExpertFetch(ExpertSets {
                 experts,
                 used,
                 bytes_per_expert,
                 sets,
-            } => {
+            }) => {
                 let memory = ExpertMemory {
                     experts: u64::from(experts),
                     bytes_per_expert,
@@ -214,7 +214,10 @@ impl Cpu {
                 }
             }
             Job::Tensor { .. } => {
-                unreachable!("calibration_cases gives the processor no tensor cores")
+                return Err(CpuError::Unsupported {
+                    what: "tensor cores",
+                }
+                .into());
             }
         };
         Ok(Box::new(work))

@@ -1,9 +1,9 @@
 //! What decode at batch 1 asks of the memory: the KV cache in attention's order, and the weights of the chosen experts.
 
 use super::{
-    super::{Case, Job, Platform},
+    super::{Case, ExpertSets, Job, Platform},
     ExpertLayout, KvLayout,
-    calibration::{OVERHEAD_NS, labels, sizes},
+    calibration::{OVERHEAD_NS, SETTLING_NS, labels, sizes},
 };
 use crate::{
     kernels::KvShape,
@@ -76,9 +76,9 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
     };
     let sets = layers * experts / used;
     // Warm: one set per sample, again and again, every set in its turn: a single set would measure where its pages lie.
-    let (state, buffers, operations) = match cache {
-        Cache::Cold => ("cold", sets, sets),
-        _ => ("warm", 1, OPERATIONS),
+    let (state, buffers, operations, settling_ns) = match cache {
+        Cache::Cold => ("cold", sets, sets, 0),
+        _ => ("warm", 1, OPERATIONS, SETTLING_NS),
     };
     Case {
         id: format!("memory/expert_fetch/{}/{state}", layout.name),
@@ -105,16 +105,18 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
             cache_bytes: platform.cache_bytes,
         },
         memory_bytes: layers * experts * expert_bytes + sets.max(operations) * 8 * 4096 + MIB,
-        estimate_ns: OVERHEAD_NS + (60.0 * (operations * bytes) as f64 / platform.read_gbps) as u64,
+        estimate_ns: OVERHEAD_NS
+            + settling_ns
+            + (60.0 * (operations * bytes) as f64 / platform.read_gbps) as u64,
         reference: "sum modulo 2^64 of the generator's words of the chosen experts, for each operation",
         comparison: Comparison::Exact,
         tolerance: 0.0,
-        job: Job::ExpertFetch {
+        job: Job::ExpertFetch(ExpertSets {
             experts: layout.experts,
             used: layout.used,
             bytes_per_expert: layout.bytes_per_expert,
             sets,
-        },
+        }),
     }
 }
 

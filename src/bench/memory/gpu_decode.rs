@@ -3,14 +3,14 @@
 use std::{cell::Cell, rc::Rc};
 
 use super::{
-    super::{Case, Job},
+    super::{Case, ExpertSets},
     gpu::Gpu,
     gpu_work::{GpuWork, POISON, compare, input, launch_sums, replay, summing},
     reference::{ExpertMemory, fetches, range_sum},
 };
 use crate::{
     device::cuda::{Arena, CudaError, Graph, Span, Stream},
-    kernels::ExpertTensors,
+    kernels::{ExpertTensors, KvShape},
     result::Cache,
 };
 
@@ -19,10 +19,8 @@ pub(super) fn kv_read<'a>(
     arena: &mut Arena,
     case: &Case,
     seed: u64,
+    shape: KvShape,
 ) -> Result<GpuWork<'a>, CudaError> {
-    let Job::KvRead { shape } = case.job else {
-        unreachable!("prepare passes KV reads only")
-    };
     let rotation = case.rotation;
     let span = input(gpu, arena, rotation.total_bytes, seed)?;
     let (operations, buffer, half) = (
@@ -55,16 +53,14 @@ pub(super) fn expert_fetch<'a>(
     arena: &mut Arena,
     case: &Case,
     seed: u64,
+    sets: ExpertSets,
 ) -> Result<GpuWork<'a>, CudaError> {
-    let Job::ExpertFetch {
+    let ExpertSets {
         experts,
         used,
         bytes_per_expert,
         sets,
-    } = case.job
-    else {
-        unreachable!("prepare passes expert fetches only")
-    };
+    } = sets;
     let memory = ExpertMemory {
         experts: u64::from(experts),
         bytes_per_expert,

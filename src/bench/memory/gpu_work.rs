@@ -1,11 +1,6 @@
 //! The cases on a GPU: what is queued before, what is timed, what is compared afterwards.
 
-use super::{
-    super::{Case, Job},
-    gpu::Gpu,
-    gpu_calibration as calibration, gpu_decode as decode,
-    reference::bytes_of,
-};
+use super::{gpu::Gpu, reference::bytes_of};
 use crate::{
     device::{
         DeviceError,
@@ -141,30 +136,6 @@ pub(super) fn writing<'a>(
         }),
         last: Default::default(),
     }
-}
-
-pub(super) fn prepare<'a>(
-    gpu: &'a Gpu,
-    arena: &mut Arena,
-    case: &Case,
-    seed: u64,
-) -> Result<Box<dyn Timed + 'a>, CudaError> {
-    let work = match case.job {
-        Job::ReadLoads | Job::ReadBulk | Job::Resident { .. } => {
-            calibration::read(gpu, arena, case, seed)
-        }
-        Job::Write => calibration::write(gpu, arena, case, seed),
-        Job::Copy | Job::DriverCopy => calibration::copy(gpu, arena, case, seed),
-        Job::Chase { .. } => calibration::chase(gpu, arena, case, seed),
-        Job::Edge { .. } => calibration::edge(gpu, arena, case),
-        Job::Tensor {
-            precision,
-            iterations,
-        } => calibration::tensor(gpu, arena, precision, iterations, seed),
-        Job::KvRead { .. } => decode::kv_read(gpu, arena, case, seed),
-        Job::ExpertFetch { .. } => decode::expert_fetch(gpu, arena, case, seed),
-    }?;
-    Ok(Box::new(work))
 }
 
 /// A span of generated words.

@@ -4,10 +4,10 @@ mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use program::{result_files, sparkbench, stderr, stdout, text};
+use program::{refusal, result_files, sparkbench, stderr, stdout, text};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -117,6 +117,32 @@ fn an_edited_result_does_not_verify() {
         stdout(&output)
     );
     assert!(stderr(&output).starts_with("error: the result does not verify"));
+}
+
+#[test]
+fn a_directory_is_verified_file_by_file() {
+    let run = whole_run();
+    let directory = run.home.path().join("mixed");
+    fs::create_dir_all(directory.join("older")).unwrap();
+    fs::copy(&run.file, directory.join("older/good.json")).unwrap();
+    fs::write(directory.join("bad.json"), "{}").unwrap();
+    fs::write(directory.join("notes.md"), "no result").unwrap();
+    // Nobody ever writes into this pipe.
+    let pipe = directory.join("pipe.json");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let output = sparkbench(
+        run.home.path(),
+        &["verify", text(&directory), "--allow-dirty"],
+    );
+    assert_eq!(
+        refusal(&output),
+        "exit code 3\nerror: 1 of 2 results do not verify\nhint: docs/result-format.md says what each check looks at\n"
+    );
+    let table = stdout(&output);
+    assert!(table.contains("good.json: verified, level 2"), "{table}");
+    assert!(table.contains("bad.json: not verified"), "{table}");
+    assert!(table.ends_with("1 of 2 files verify\n"), "{table}");
 }
 
 #[test]

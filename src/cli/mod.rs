@@ -7,7 +7,7 @@ mod doctor;
 pub mod error;
 pub mod exit;
 mod inspect;
-mod interrupt;
+pub mod interrupt;
 mod keep;
 mod output;
 mod run;

@@ -120,9 +120,7 @@ impl CudaError {
             Self::NoDevice { .. } => "list the devices with `nvidia-smi -L`, or use `--device cpu`",
             Self::Busy { .. } => "stop the process that holds the GPU (`nvidia-smi` lists it)",
             Self::NoImage { .. } => "add the architecture to kernels/build.json and build again",
-            Self::NotStarted { .. } => {
-                "see what `nvidia-smi` says; after an update of the driver the machine must start anew"
-            }
+            Self::NotStarted { .. } => "see what `nvidia-smi` says; after a driver update, reboot",
             Self::OutOfMemory { .. } | Self::NoMemoryFor { .. } => {
                 "stop other processes on the GPU (`nvidia-smi` lists them)"
             }

@@ -85,14 +85,30 @@ fn an_interrupted_run_leaves_a_result_that_says_so() {
     }
 }
 
+/// `timeout` sends its signal to the program and then to the program's group.
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    for _ in 0..4 {
+        let home = tempfile::tempdir().unwrap();
+        let out = home.path().join("results");
+        let child = started(run_into(&home, &out, &["--quiet"]));
+        for _ in 0..3 {
+            send(&child, Signal::TERM);
+            thread::sleep(Duration::from_millis(1));
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+        intact(&home, Path::new(stdout(&output).trim_end()));
+    }
+}
+
 #[test]
 fn a_second_signal_ends_the_run_at_once() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("results");
     let child = started(run_into(&home, &out, &[]));
     send(&child, Signal::INT);
-    // Two signals of one kind that wait are one.
-    thread::sleep(Duration::from_millis(20));
+    thread::sleep(Duration::from_millis(500));
     send(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));

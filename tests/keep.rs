@@ -232,3 +232,18 @@ fn a_reader_who_has_seen_enough_ends_no_run() {
         intact(&home, kept);
     }
 }
+
+#[test]
+fn a_model_file_that_finds_no_room_leaves_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("model.gguf");
+    let script = "ulimit -f 100 && exec \"$0\" weights synth gemma4_26b_a4b \"$1\" --scale tiny";
+    let arguments = ["-c", script, PROGRAM, text(&file)];
+    let output = command_of("sh", home.path(), &arguments).output().unwrap();
+    let said = refusal(&output);
+    assert!(
+        said.starts_with("exit code 8\nerror: no room for "),
+        "{said}"
+    );
+    assert_eq!(files(home.path()), [] as [PathBuf; 0]);
+}

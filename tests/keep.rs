@@ -85,14 +85,30 @@ fn an_interrupted_run_leaves_a_result_that_says_so() {
     }
 }
 
+/// `timeout` sends its signal to the program and then to the program's group.
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    for _ in 0..4 {
+        let home = tempfile::tempdir().unwrap();
+        let out = home.path().join("results");
+        let child = started(run_into(&home, &out, &["--quiet"]));
+        for _ in 0..3 {
+            send(&child, Signal::TERM);
+            thread::sleep(Duration::from_millis(1));
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+        intact(&home, Path::new(stdout(&output).trim_end()));
+    }
+}
+
 #[test]
 fn a_second_signal_ends_the_run_at_once() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("results");
     let child = started(run_into(&home, &out, &[]));
     send(&child, Signal::INT);
-    // Two signals of one kind that wait are one.
-    thread::sleep(Duration::from_millis(20));
+    thread::sleep(Duration::from_millis(500));
     send(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
@@ -215,4 +231,19 @@ fn a_reader_who_has_seen_enough_ends_no_run() {
         };
         intact(&home, kept);
     }
+}
+
+#[test]
+fn a_model_file_that_finds_no_room_leaves_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("model.gguf");
+    let script = "ulimit -f 100 && exec \"$0\" weights synth gemma4_26b_a4b \"$1\" --scale tiny";
+    let arguments = ["-c", script, PROGRAM, text(&file)];
+    let output = command_of("sh", home.path(), &arguments).output().unwrap();
+    let said = refusal(&output);
+    assert!(
+        said.starts_with("exit code 8\nerror: no room for "),
+        "{said}"
+    );
+    assert_eq!(files(home.path()), [] as [PathBuf; 0]);
 }

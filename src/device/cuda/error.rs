@@ -117,7 +117,9 @@ impl CudaError {
                 "check LD_LIBRARY_PATH: a toolkit's stubs directory must not be on it"
             }
             Self::OldDriver { .. } => "update the driver to branch 580 or newer",
-            Self::NoDevice { .. } => "list the devices with `nvidia-smi -L`, or use `--device cpu`",
+            Self::NoDevice { .. } => {
+                "list the devices with `nvidia-smi -L`, look at CUDA_VISIBLE_DEVICES, or use `--device cpu`"
+            }
             Self::Busy { .. } => "stop the process that holds the GPU (`nvidia-smi` lists it)",
             Self::NoImage { .. } => "add the architecture to kernels/build.json and build again",
             Self::NotStarted { .. } => "see what `nvidia-smi` says; after a driver update, reboot",

@@ -1,52 +1,15 @@
 //! `sparkbench run` and `verify` as their user meets them, on the CPU device.
 
+mod program;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use program::{refusal, result_files, sparkbench, stderr, stdout, text};
 use serde_json::Value as Json;
 use tempfile::TempDir;
-
-/// A command whose home and temporary directory are in `home`, so that nothing of this machine shows or stays.
-fn command(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sparkbench"));
-    command
-        .args(arguments)
-        .env_remove("SPARKBENCH_PROVENANCE")
-        .env_remove("RUST_BACKTRACE")
-        .env("XDG_DATA_HOME", home)
-        .env("TMPDIR", home)
-        .env("COLUMNS", "100");
-    command
-}
-
-fn sparkbench(home: &Path, arguments: &[&str]) -> Output {
-    command(home, arguments).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn result_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension().is_some_and(|e| e == "json"))
-        .collect()
-}
 
 /// One run of everything, redacted, whose parts several tests look at.
 struct Run {
@@ -157,6 +120,32 @@ fn an_edited_result_does_not_verify() {
 }
 
 #[test]
+fn a_directory_is_verified_file_by_file() {
+    let run = whole_run();
+    let directory = run.home.path().join("mixed");
+    fs::create_dir_all(directory.join("older")).unwrap();
+    fs::copy(&run.file, directory.join("older/good.json")).unwrap();
+    fs::write(directory.join("bad.json"), "{}").unwrap();
+    fs::write(directory.join("notes.md"), "no result").unwrap();
+    // Nobody ever writes into this pipe.
+    let pipe = directory.join("pipe.json");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let output = sparkbench(
+        run.home.path(),
+        &["verify", text(&directory), "--allow-dirty"],
+    );
+    assert_eq!(
+        refusal(&output),
+        "exit code 3\nerror: 1 of 2 results do not verify\nhint: docs/result-format.md says what each check looks at\n"
+    );
+    let table = stdout(&output);
+    assert!(table.contains("good.json: verified, level 2"), "{table}");
+    assert!(table.contains("bad.json: not verified"), "{table}");
+    assert!(table.ends_with("1 of 2 files verify\n"), "{table}");
+}
+
+#[test]
 fn a_path_that_cannot_be_read_is_a_wrong_argument() {
     let home = tempfile::tempdir().unwrap();
     let missing = home.path().join("missing.json");
@@ -257,50 +246,4 @@ fn what_cannot_be_run_is_refused_before_anything_runs() {
         assert_eq!(stdout(&output), "", "{arguments:?}");
     }
     assert!(!home.path().join("results").exists());
-}
-
-/// A run that has been going for a while and is then sent `signal`.
-fn stopped_run(home: &Path, out: &str, signal: Signal) -> Output {
-    let child = command(home, &["run", "--device", "cpu", "--quiet", "--out", out])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    thread::sleep(Duration::from_secs(1));
-    kill_process(Pid::from_child(&child), signal).unwrap();
-    let begin = Instant::now();
-    let output = child.wait_with_output().unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(60));
-    output
-}
-
-#[test]
-fn an_interrupted_run_leaves_a_result_that_says_so() {
-    let home = tempfile::tempdir().unwrap();
-    let out = home.path().join("results");
-    for (signal, exit) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let output = stopped_run(home.path(), text(&out), signal);
-        assert_eq!(output.status.code(), Some(exit), "{}", stderr(&output));
-        let file = PathBuf::from(stdout(&output).trim_end());
-        let result: Json = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        assert_eq!(result["payload"]["session"]["status"], "interrupted");
-    }
-}
-
-#[test]
-fn a_result_that_cannot_be_written_is_kept_elsewhere() {
-    let home = tempfile::tempdir().unwrap();
-    // Nobody, root included, makes a directory below a file.
-    let file = home.path().join("file");
-    fs::write(&file, "").unwrap();
-    let output = stopped_run(home.path(), text(&file.join("results")), Signal::INT);
-    assert_eq!(output.status.code(), Some(8), "{}", stderr(&output));
-    let [kept] = &result_files(home.path())[..] else {
-        panic!(
-            "expected one result in the temporary directory: {}",
-            stderr(&output)
-        );
-    };
-    assert!(stderr(&output).contains(text(kept)), "{}", stderr(&output));
-    assert!(stderr(&output).contains("\nhint: "), "{}", stderr(&output));
 }

@@ -55,14 +55,20 @@ pub enum Job {
         shape: KvShape,
     },
     /// Reads the weights of chosen experts.
-    ExpertFetch {
-        /// Experts of the layer.
-        experts: u32,
-        /// Experts chosen.
-        used: u32,
-        /// Bytes of one expert in each of its tensors.
-        bytes_per_expert: [u64; 3],
-    },
+    ExpertFetch(ExpertSets),
+}
+
+/// The experts of a case and how they are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertSets {
+    /// Experts of a layer.
+    pub experts: u32,
+    /// Experts of a set: those that one token uses.
+    pub used: u32,
+    /// Bytes of one expert in each of its tensors.
+    pub bytes_per_expert: [u64; 3],
+    /// Disjoint sets; each is an operation of a cold sample, or all of a warm one.
+    pub sets: u64,
 }
 
 /// A case: everything that is declared before it is measured.

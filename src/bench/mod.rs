@@ -4,5 +4,5 @@ mod case;
 pub mod memory;
 mod platform;
 
-pub use case::{Case, FAMILIES, Job};
+pub use case::{Case, ExpertSets, FAMILIES, Job};
 pub use platform::Platform;

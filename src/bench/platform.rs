@@ -62,16 +62,12 @@ impl Platform {
         }
     }
 
-    /// The processor.
-    pub fn of_host(host: &HostRecord) -> Self {
+    /// The processor; `cache_bytes` is that of all last-level caches together, since every thread takes part.
+    pub fn of_host(host: &HostRecord, cache_bytes: Option<u64>) -> Self {
         Self {
             device: DeviceKind::Cpu,
             scale: Scale::Small,
-            cache_bytes: host
-                .cache_bytes
-                .value()
-                .copied()
-                .unwrap_or(UNKNOWN_CACHE_BYTES),
+            cache_bytes: cache_bytes.unwrap_or(UNKNOWN_CACHE_BYTES),
             memory_bytes: host.memory_bytes / 4,
             units: host.logical_cpus,
             read_gbps: UNKNOWN_GBPS,

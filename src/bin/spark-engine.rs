@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 use sparkbench::build_info::{self, BuildInfoError, EmbeddedImage, ImageManifest};
+use sparkbench::cli::interrupt;
 
 /// The system under test of sparkbench: a MoE inference engine at batch size 1
 #[derive(Parser)]
@@ -47,6 +48,8 @@ enum EngineError {
     Write { path: PathBuf, cause: io::Error },
     #[error("cannot write to standard output: {0}")]
     Print(io::Error),
+    #[error("cannot take over signals: {0}")]
+    Signals(io::Error),
     #[error("cannot state the manifest as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -59,13 +62,15 @@ impl EngineError {
                 "install nvcc with scripts/nvcc, then build with SPARKBENCH_CUDA=require"
                     .to_owned(),
             ),
-            Self::Write { .. } | Self::Print(_) | Self::Json(_) => None,
+            Self::Write { .. } | Self::Print(_) | Self::Signals(_) | Self::Json(_) => None,
         }
     }
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::BuildInfo(BuildInfoError::Embedded { .. }) | Self::Json(_) => 1,
+            Self::BuildInfo(BuildInfoError::Embedded { .. }) | Self::Signals(_) | Self::Json(_) => {
+                1
+            }
             Self::BuildInfo(_) => 2,
             Self::NoImages { .. } => 4,
             Self::Write { .. } | Self::Print(_) => 8,
@@ -74,9 +79,12 @@ impl EngineError {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Kernels { out } => kernels(out.as_deref()),
-    };
+    let command = Arguments::parse().command;
+    let result = interrupt::outlive_file_size_limit()
+        .map_err(EngineError::Signals)
+        .and_then(|()| match command {
+            Command::Kernels { out } => kernels(out.as_deref()),
+        });
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };

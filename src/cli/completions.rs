@@ -3,9 +3,9 @@
 use clap::CommandFactory;
 
 use super::args::Cli;
-use super::dispatch::show;
 use super::error::CliError;
 use super::exit::Exit;
+use super::output::show;
 
 /// Prints the script for `shell`.
 pub fn print(shell: clap_complete::Shell) -> Result<Exit, CliError> {

@@ -9,7 +9,9 @@ use crate::ui::terminal::{self, Colour};
 use super::args::{Cli, Color, Command, WeightsCommand};
 use super::error::CliError;
 use super::exit::Exit;
-use super::{completions, doctor, inspect, run, schema, targets, usage, verify, weights};
+use super::{
+    completions, doctor, inspect, interrupt, run, schema, targets, usage, verify, weights,
+};
 
 /// Runs the command that `arguments` (with the program's name first) ask for, and prints why it failed if it did.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -23,7 +25,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Color::Always => Colour::Always,
         Color::Never => Colour::Never,
     });
-    match dispatch(cli.command, &arguments) {
+    let ended = interrupt::outlive_file_size_limit()
+        .map_err(CliError::signals)
+        .and_then(|()| dispatch(cli.command, &arguments));
+    match ended {
         Ok(exit) => exit,
         Err(error) => {
             terminal::error(&error.message, error.hint.as_deref());
@@ -51,14 +56,4 @@ fn recorded(arguments: &[OsString]) -> Vec<String> {
     words
         .map(|word| word.to_string_lossy().into_owned())
         .collect()
-}
-
-/// Prints a text to stdout.
-pub(super) fn show(text: &str) -> Result<(), CliError> {
-    terminal::print(text).map_err(|error| CliError::stdout(&error))
-}
-
-/// Prints a value as indented JSON to stdout.
-pub(super) fn show_json(value: &impl serde::Serialize) -> Result<(), CliError> {
-    show(&serde_json::to_string_pretty(value)?)
 }

@@ -12,9 +12,9 @@ use crate::ui::doctor::{Section, render};
 use crate::units::Bytes;
 
 use super::args::DoctorArgs;
-use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
+use super::output::{show, show_json};
 
 /// Prints every finding. Ends with 0: a machine without a GPU is a finding, not a failure.
 pub fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {

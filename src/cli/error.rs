@@ -45,7 +45,7 @@ impl CliError {
     pub fn signals(error: io::Error) -> Self {
         Self::from_parts(
             Exit::Unexpected,
-            format!("cannot take over SIGINT and SIGTERM: {error}"),
+            format!("cannot take over signals: {error}"),
             None,
         )
     }
@@ -130,6 +130,7 @@ impl From<RunError> for CliError {
         let exit = match error {
             _ if error.is_out_of_memory() => Exit::Output,
             RunError::UnknownFamily { .. } => Exit::Usage,
+            RunError::NoCaseFits { .. } => Exit::Output,
             RunError::Kernel(_) | RunError::Device(_) => Exit::Device,
             RunError::BuildInfo(error) => return error.into(),
             RunError::Random(_) => Exit::Unexpected,

@@ -6,9 +6,9 @@ use crate::model::inspect::{self, Machine};
 use crate::ui;
 
 use super::args::InspectArgs;
-use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
+use super::output::{show, show_json};
 
 /// Contexts at which decoding is computed, in tokens.
 const CONTEXTS: [u64; 3] = [2048, 32_768, 262_144];

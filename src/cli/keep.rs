@@ -1,28 +1,38 @@
 //! Keeps a result: in the directory asked for, or else anywhere, because its measurements cannot be had again.
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::result::{self, Sealed, WriteError};
-use crate::ui::terminal;
 
 use super::error::CliError;
 use super::exit::Exit;
 
-/// Writes a result into `directory` and gives the file's path.
+/// Writes a result into `directory` and gives the file's path. `print`, which puts its text on stdout, is the last
+/// resort.
 ///
 /// # Errors
 ///
 /// Exit code 8; the message says where the result is instead: in the directory for temporary files, or on stdout.
-pub fn keep(directory: &Path, sealed: &Sealed) -> Result<PathBuf, CliError> {
+pub fn keep(
+    directory: &Path,
+    sealed: &Sealed,
+    print: impl FnOnce() -> io::Result<()>,
+) -> Result<PathBuf, CliError> {
     result::write_new(directory, sealed)
-        .map_err(|error| elsewhere(&env::temp_dir(), sealed, &error))
+        .map_err(|error| elsewhere(&env::temp_dir(), sealed, print, &error))
 }
 
-fn elsewhere(directory: &Path, sealed: &Sealed, error: &WriteError) -> CliError {
+fn elsewhere(
+    directory: &Path,
+    sealed: &Sealed,
+    print: impl FnOnce() -> io::Result<()>,
+    error: &WriteError,
+) -> CliError {
     let kept = match result::write_new(directory, sealed) {
         Ok(path) => format!("the result is kept as {}", path.display()),
-        Err(_) => match terminal::print(&sealed.text) {
+        Err(_) => match print() {
             Ok(()) => "the result is printed to stdout instead".to_owned(),
             Err(lost) => format!("the result is lost: stdout fails too ({lost})"),
         },
@@ -48,7 +58,7 @@ mod tests {
     #[test]
     fn a_result_goes_where_it_was_asked_to_go() {
         let directory = tempfile::tempdir().unwrap();
-        let path = keep(directory.path(), &sealed()).unwrap();
+        let path = keep(directory.path(), &sealed(), || panic!("not printed")).unwrap();
         assert_eq!(fs::read_to_string(path).unwrap(), sealed().text);
     }
 
@@ -58,7 +68,12 @@ mod tests {
         let file = directory.path().join("results");
         fs::write(&file, "in the way").unwrap();
         let refused = result::write_new(&file, &sealed()).unwrap_err();
-        let error = elsewhere(fallback.path(), &sealed(), &refused);
+        let error = elsewhere(
+            fallback.path(),
+            &sealed(),
+            || panic!("not printed"),
+            &refused,
+        );
         assert_eq!(error.exit, Exit::Output);
         let kept = fallback.path().join(sealed().name);
         assert!(
@@ -66,5 +81,17 @@ mod tests {
             "{error:?}"
         );
         assert_eq!(fs::read_to_string(kept).unwrap(), sealed().text);
+    }
+    #[test]
+    fn a_result_that_can_be_written_nowhere_is_printed_and_said_to_be_lost_if_that_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("results");
+        fs::write(&file, "in the way").unwrap();
+        let refused = result::write_new(&file, &sealed()).unwrap_err();
+        let error = elsewhere(&file, &sealed(), || Ok(()), &refused);
+        assert!(error.message.ends_with("printed to stdout instead"));
+        let full = || Err(io::ErrorKind::StorageFull.into());
+        let error = elsewhere(&file, &sealed(), full, &refused);
+        assert!(error.message.contains("the result is lost"), "{error:?}");
     }
 }

@@ -7,11 +7,11 @@ use crate::ui::progress::Progress;
 use crate::ui::{self, terminal};
 
 use super::args::{Device, RunArgs};
-use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::keep::keep;
+use super::output::{show, show_json};
 
 /// Runs, or with `--dry-run` only plans.
 pub fn run(args: &RunArgs, arguments: Vec<String>) -> Result<Exit, CliError> {
@@ -60,27 +60,37 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
     })
 }
 
-/// The table first: if the file cannot be written, the figures have at least been seen.
+/// The table first: if the file cannot be written, the figures have at least been seen. A stdout that fails stops
+/// nothing until the file is written.
 fn show_and_keep(args: &RunArgs, payload: &Payload) -> Result<(), CliError> {
     let sealed = seal(payload);
-    if !args.quiet && !args.json {
-        show(&ui::session::render(payload))?;
-    }
+    let shown = match args.quiet || args.json {
+        true => Ok(()),
+        false => terminal::print(&ui::session::render(payload)),
+    };
     let sealed = sealed?;
-    let kept = keep(&args.out, &sealed);
-    if args.json {
-        terminal::print_bytes(sealed.text.as_bytes()).map_err(|error| CliError::stdout(&error))?;
+    let print = || terminal::print_bytes(sealed.text.as_bytes());
+    let mut printed = args.json.then(print);
+    // With `--json` the last resort has been printed already.
+    let path = keep(&args.out, &sealed, || printed.take().unwrap_or_else(print))?;
+    let path = path.display().to_string();
+    let said = shown
+        .and(printed.unwrap_or(Ok(())))
+        .and_then(|()| match (args.quiet, args.json) {
+            (true, _) => terminal::print(&path),
+            (false, true) => Ok(()),
+            (false, false) => terminal::print(&format!("\nresult: {path}")),
+        });
+    if let Err(error) = said {
+        return Err(CliError {
+            hint: Some(format!("the result is kept as {path}")),
+            ..CliError::stdout(&error)
+        });
     }
-    let path = kept?.display().to_string();
-    match (args.quiet, args.json) {
-        (true, _) => show(&path),
-        (false, true) => Ok(()),
-        (false, false) => {
-            show(&format!("\nresult: {path}"))?;
-            terminal::hint(&format!("check it with `sparkbench verify {path}`"));
-            Ok(())
-        }
+    if !args.quiet && !args.json {
+        terminal::hint(&format!("check it with `sparkbench verify {path}`"));
     }
+    Ok(())
 }
 
 /// The exit code of a session whose result is kept.

@@ -2,9 +2,9 @@
 
 use crate::result;
 
-use super::dispatch::show;
 use super::error::CliError;
 use super::exit::Exit;
+use super::output::show;
 
 /// Prints the schema.
 pub fn print() -> Result<Exit, CliError> {

@@ -4,9 +4,9 @@ use crate::config::{self, Role, load};
 use crate::ui;
 
 use super::args::JsonArgs;
-use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
+use super::output::{show, show_json};
 
 /// Prints them as tables or as JSON.
 pub fn list(args: &JsonArgs) -> Result<Exit, CliError> {

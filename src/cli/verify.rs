@@ -6,9 +6,9 @@ use crate::ui;
 use crate::verify::{Options, Report, result_files, verify_file};
 
 use super::args::VerifyArgs;
-use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
+use super::output::{show, show_json};
 
 /// Checks every file, prints the reports, and fails if one file does not verify.
 pub fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {

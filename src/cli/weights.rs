@@ -9,10 +9,10 @@ use crate::ui::progress::ByteProgress;
 use crate::units::Bytes;
 
 use super::args::SynthArgs;
-use super::dispatch::{show, show_json};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
+use super::output::{show, show_json};
 
 /// Writes a synthetic file and prints its SHA-256 in the form of `sha256sum`.
 pub fn synth(args: &SynthArgs) -> Result<Exit, CliError> {

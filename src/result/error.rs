@@ -35,7 +35,7 @@ pub enum ReadError {
         found: String,
     },
     /// No JSON, or JSON of another shape.
-    #[error("expected a result, found other JSON: {0}")]
+    #[error("expected a result, found something else: {0}")]
     Json(serde_json::Error),
 }
 

@@ -218,7 +218,7 @@ mod tests {
         let edits: [(Edit, &str); 6] = [
             (
                 |p| p.cases[0].measurement.as_mut().unwrap().check.max_error = f64::NAN,
-                "does not read back: expected a result, found other JSON: invalid type: null",
+                "does not read back: expected a result, found something else: invalid type: null",
             ),
             (
                 |p| p.machine.host.load_average = Reading::of(f64::INFINITY),
@@ -261,7 +261,7 @@ mod tests {
         let long = format!("[{}1]", "1,".repeat(20_000_000));
         for (text, expected) in [
             (String::new(), "EOF while parsing"),
-            ("[]".to_owned(), "found other JSON"),
+            ("[]".to_owned(), "found something else"),
             (
                 edited("result/1", "result/2"),
                 "found `sparkbench.result/2`",

@@ -16,6 +16,9 @@ use crate::{
     telemetry::{Sampler, SessionClock},
 };
 
+/// Share of the session's highest SM clock below which a sample does not count.
+const CLOCK_SHARE: f64 = 0.75;
+
 /// Where cases run.
 pub enum Place<'a> {
     /// A GPU and the memory that its cases share.
@@ -98,12 +101,7 @@ impl Bench<'_> {
         // Sixteen hex digits, which this crate just made.
         let number = u64::from_str_radix(&seed, 16).unwrap_or_default();
         let mut work = place.prepare(case, number)?;
-        let unfit = |from, to| {
-            self.sampler
-                .throttled_between(self.clock.at(from), self.clock.at(to))
-                .unwrap_or(false)
-                .then_some(DiscardReason::Throttled)
-        };
+        let unfit = |from, to| self.unfit(self.clock.at(from), self.clock.at(to));
         let rules = rules(self.scale, case.cache, first);
         let sampled = sample(work.as_mut(), &rules, &unfit)?;
         let wrong = wrong_outputs(case, sampled.outcome);
@@ -115,6 +113,17 @@ impl Bench<'_> {
             wrong,
             self.measurement(case, timer, sampled, work.as_ref(), seed),
         ))
+    }
+
+    /// What the machine's readings say against timing anything between two times of the session.
+    fn unfit(&self, from_ns: u64, to_ns: u64) -> Option<DiscardReason> {
+        if self.sampler.throttled_between(from_ns, to_ns) == Some(true) {
+            return Some(DiscardReason::Throttled);
+        }
+        let (lowest, _) = self.sampler.sm_clock_range(from_ns, to_ns)?;
+        let (_, highest) = self.sampler.sm_clock_range(0, to_ns)?;
+        let dropped = (lowest as f64) < CLOCK_SHARE * highest as f64;
+        dropped.then_some(DiscardReason::ClockDrop)
     }
 
     fn measurement(

@@ -6,10 +6,12 @@ use crate::{
         Platform,
         memory::{Cpu, Gpu},
     },
+    build_info,
     config::{self, Machine},
     device::cuda::{self, CudaError, Facts},
     kernels::KernelError,
     result::{HostRecord, Warning},
+    telemetry::cache_total_bytes,
 };
 
 /// An opened device.
@@ -66,6 +68,10 @@ pub fn open(request: &Request) -> Result<(Opened, Option<Warning>), RunError> {
     }
 }
 
+fn has_images() -> bool {
+    build_info::images().is_ok_and(|images| !images.is_empty())
+}
+
 /// The configuration of the machine that a GPU is: one that a target names, or a built-in one.
 pub fn machine_of(facts: &Facts, request: &Request) -> Option<Machine> {
     request
@@ -77,6 +83,11 @@ pub fn machine_of(facts: &Facts, request: &Request) -> Option<Machine> {
         .or_else(|| config::machine_for_device(&facts.name, facts.capability))
 }
 
+/// The processor as a platform.
+pub fn of_host(host: &HostRecord) -> Platform {
+    Platform::of_host(host, cache_total_bytes().value().copied())
+}
+
 /// The platform of a plan that is only printed: the target's machine where one is named, or else what would be opened.
 ///
 /// # Errors
@@ -85,11 +96,15 @@ pub fn machine_of(facts: &Facts, request: &Request) -> Option<Machine> {
 pub fn planned_platform(request: &Request, host: &HostRecord) -> Result<Platform, RunError> {
     let named = request.targets.first().map(|target| &target.machine);
     let ordinal = match request.device {
-        DeviceChoice::Cpu => return Ok(Platform::of_host(host)),
+        DeviceChoice::Cpu => return Ok(of_host(host)),
         DeviceChoice::Cuda(ordinal) => ordinal,
         DeviceChoice::Auto => 0,
     };
     match cuda::Cuda::open(ordinal) {
+        // As `open` would find.
+        Ok(_) if request.device == DeviceChoice::Auto && named.is_none() && !has_images() => {
+            Ok(of_host(host))
+        }
         Ok(gpu) => {
             let machine = machine_of(gpu.facts(), request);
             match named {
@@ -97,13 +112,11 @@ pub fn planned_platform(request: &Request, host: &HostRecord) -> Result<Platform
                 _ => Ok(Platform::of_gpu(gpu.facts(), machine.as_ref())),
             }
         }
-        Err(_) if named.is_some() => {
-            Ok(named.map_or_else(|| Platform::of_host(host), Platform::of_machine))
-        }
+        Err(_) if named.is_some() => Ok(named.map_or_else(|| of_host(host), Platform::of_machine)),
         Err(error) => {
             let error = RunError::Kernel(KernelError::Cuda(error));
             match request.device == DeviceChoice::Auto && means_no_gpu(&error) {
-                true => Ok(Platform::of_host(host)),
+                true => Ok(of_host(host)),
                 false => Err(error),
             }
         }

@@ -1,7 +1,9 @@
 //! Why a session cannot begin or go on.
 
 use crate::{
-    build_info::BuildInfoError, device::DeviceError, device::cuda::CudaError, kernels::KernelError,
+    build_info::BuildInfoError,
+    device::{DeviceError, cpu::CpuError, cuda::CudaError},
+    kernels::KernelError,
 };
 
 /// Why a session cannot begin or go on.
@@ -14,6 +16,14 @@ pub enum RunError {
         found: String,
         /// Those that exist.
         known: String,
+    },
+    /// No case fits into the device's memory.
+    #[error("not enough memory: the smallest case needs {needed} bytes, {free} bytes may be used")]
+    NoCaseFits {
+        /// Bytes of the smallest case.
+        needed: u64,
+        /// Bytes that cases may take.
+        free: u64,
     },
     /// The GPU cannot be used.
     #[error(transparent)]
@@ -34,6 +44,9 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownFamily { .. } => Some("run without a family for all of them".into()),
+            Self::NoCaseFits { .. } => {
+                Some("stop other processes that use the device's memory".into())
+            }
             Self::Kernel(error) => error.hint(),
             Self::Device(error) => error.hint(),
             Self::BuildInfo(error) => error.hint(),
@@ -43,15 +56,14 @@ impl RunError {
 
     /// Whether memory is what is missing.
     pub fn is_out_of_memory(&self) -> bool {
-        use crate::device::cpu::CpuError;
-        matches!(
-            self,
-            Self::Kernel(KernelError::Cuda(CudaError::OutOfMemory { .. }))
-                | Self::Device(
-                    DeviceError::Cuda(CudaError::OutOfMemory { .. })
-                        | DeviceError::Cpu(CpuError::OutOfMemory { .. })
-                )
-        )
+        match self {
+            Self::NoCaseFits { .. }
+            | Self::Device(DeviceError::Cpu(CpuError::OutOfMemory { .. })) => true,
+            Self::Kernel(KernelError::Cuda(error)) | Self::Device(DeviceError::Cuda(error)) => {
+                error.is_out_of_memory()
+            }
+            _ => false,
+        }
     }
 }
 

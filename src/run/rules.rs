@@ -18,11 +18,11 @@ pub fn rules(scale: Scale, cache: Cache, first: bool) -> Rules {
     };
     let stopping = match scale {
         Scale::Full => StoppingRule {
-            relative_error: 0.0005,
+            relative_error: 0.001,
             min_samples: 50,
-            max_samples: 2000,
+            max_samples: 5000,
             min_time_ns: 50 * MS,
-            max_time_ns: 2000 * MS,
+            max_time_ns: 3000 * MS,
         },
         Scale::Small => StoppingRule {
             relative_error: 0.01,

@@ -80,6 +80,15 @@ fn agenda(request: &Request, platform: &Platform, models: &[Model]) -> Result<Ag
     let (cases, omitted): (Vec<_>, Vec<_>) = cases
         .into_iter()
         .partition(|case| case.memory_bytes <= platform.memory_bytes);
+    if let (true, Some(needed)) = (
+        cases.is_empty(),
+        omitted.iter().map(|case| case.memory_bytes).min(),
+    ) {
+        return Err(RunError::NoCaseFits {
+            needed,
+            free: platform.memory_bytes,
+        });
+    }
     let warnings = omitted
         .iter()
         .map(|case| Warning {
@@ -141,7 +150,7 @@ pub fn run(
         Opened::Cpu(_) => {
             let reason = "the CPU device runs at small size; its figures are not comparable";
             (
-                Platform::of_host(&host),
+                device::of_host(&host),
                 Reading::missing(reason),
                 Reading::missing(reason),
             )

@@ -73,10 +73,11 @@ pub fn result_files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             // Links are not followed, so that no directory is entered twice.
+            let path = entry.path();
             if entry.file_type().map_err(failed)?.is_dir() {
-                directories.push(entry.path());
-            } else if entry.path().extension().is_some_and(|e| e == "json") {
-                files.push(entry.path());
+                directories.push(path);
+            } else if path.extension().is_some_and(|e| e == "json") && may_be_file(&path) {
+                files.push(path);
             }
         }
     }
@@ -87,6 +88,12 @@ pub fn result_files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
     files.sort();
     Ok(files)
+}
+
+/// Pipes, sockets and devices are none: to read a pipe that nobody asked for could take forever. What cannot be looked at
+/// is not passed over in silence.
+fn may_be_file(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |metadata| metadata.is_file())
 }
 
 /// Checks the file at `path`.

@@ -23,8 +23,12 @@ const GRAPH_STAGES: u64 = 1000;
 const PERSISTENT_STAGES: u64 = 2000;
 /// Iterations of one tensor-core launch: sums of small integers stay exact in f32 and int32.
 const TENSOR_ITERATIONS: u32 = 4096;
-/// Host work and launches around each case that an estimate adds. Modelled.
+/// Inputs, warm-up and checks of a case, which an estimate adds. Modelled.
 pub(super) const OVERHEAD_NS: u64 = 100_000_000;
+/// The longer warm-up of a warm cache. Modelled.
+pub(super) const SETTLING_NS: u64 = 600_000_000;
+/// Samples that an estimate assumes. Modelled.
+const SAMPLES: u64 = 60;
 
 pub(super) fn sizes(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs
@@ -146,7 +150,7 @@ fn cache_curve(platform: &Platform) -> Vec<Case> {
         case.cache = Cache::Warm;
         case.operations_per_sample = u64::from(passes);
         case.reference = "sum modulo 2^64 of the generator's words, times the passes";
-        case.estimate_ns = OVERHEAD_NS;
+        case.estimate_ns = OVERHEAD_NS + SETTLING_NS;
         cases.push(case);
         bytes *= 2;
     }
@@ -209,7 +213,13 @@ fn chases(platform: &Platform) -> Vec<Case> {
             case.memory_bytes = bytes + bytes / CHASE_STRIDE * 4 + MIB;
             case.reference =
                 "the node that the host reaches after as many hops along the same cycle";
-            case.estimate_ns = OVERHEAD_NS + bytes / CHASE_STRIDE * 30 + 100 * hops * 600;
+            // A hop through memory and one through L2, about; making the cycle takes the host a while.
+            let (hop_ns, settling_ns) = match cache {
+                Cache::Warm => (150, SETTLING_NS),
+                _ => (400, 0),
+            };
+            let links_ns = bytes / CHASE_STRIDE * 30;
+            case.estimate_ns = OVERHEAD_NS + settling_ns + links_ns + SAMPLES * hops * hop_ns;
             case
         })
         .collect()
@@ -263,7 +273,7 @@ fn edges(platform: &Platform) -> Vec<Case> {
                 DeviceKind::Cuda => "every word grown by one per stage",
                 DeviceKind::Cpu => "every thread counted once per stage",
             };
-            case.estimate_ns = OVERHEAD_NS + 50 * stages * 3_000;
+            case.estimate_ns = OVERHEAD_NS + SAMPLES * stages * 2_000;
             case
         })
         .collect()

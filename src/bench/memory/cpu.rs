@@ -1,7 +1,7 @@
 //! The cases on the processor: the same definitions, host memory, threads in place of blocks.
 
 use super::{
-    super::{Case, Job},
+    super::{Case, ExpertSets, Job},
     reference::{ExpertMemory, bytes_of, fetches, range_sum},
 };
 use crate::{
@@ -156,16 +156,17 @@ impl Cpu {
                     device.gather(&buffer, &gathers[op % gathers.len()])
                 })
             }
-            Job::ExpertFetch {
+            Job::ExpertFetch(ExpertSets {
                 experts,
                 used,
                 bytes_per_expert,
-            } => {
+                sets,
+            }) => {
                 let memory = ExpertMemory {
                     experts: u64::from(experts),
                     bytes_per_expert,
                 };
-                let fetches = fetches(seed, experts, used, operations, case.cache == Cache::Cold);
+                let fetches = fetches(seed, experts, used, sets);
                 let layers = fetches
                     .iter()
                     .map(|fetch| fetch.layer + 1)
@@ -186,11 +187,37 @@ impl Cpu {
                         Gather::new(spans)
                     })
                     .collect::<Result<Vec<_>, _>>()?;
-                let expected = memory.sums(seed, &fetches);
-                CpuWork::returning(expected, move |op| device.gather(&buffer, &gathers[op]))
+                let sums = memory.sums(seed, &fetches);
+                let warm = case.cache == Cache::Warm;
+                let mut turn = 0;
+                CpuWork {
+                    timed: Box::new(move || {
+                        // Cold: set after set. Warm: one set all the time, fetched before the clock starts.
+                        let set = |operation: usize| match warm {
+                            true => turn % gathers.len(),
+                            false => operation % gathers.len(),
+                        };
+                        if warm {
+                            device.gather(&buffer, &gathers[set(0)])?;
+                        }
+                        let mut observed = vec![POISON; operations as usize];
+                        let begin = monotonic_raw_ns();
+                        for (operation, word) in observed.iter_mut().enumerate() {
+                            *word = device.gather(&buffer, &gathers[set(operation)])?;
+                        }
+                        let duration_ns = monotonic_raw_ns() - begin;
+                        let outputs = Outputs::of(|operation| sums[set(operation)], &observed);
+                        turn += 1;
+                        Ok((duration_ns, outputs))
+                    }),
+                    last: None,
+                }
             }
             Job::Tensor { .. } => {
-                unreachable!("calibration_cases gives the processor no tensor cores")
+                return Err(CpuError::Unsupported {
+                    what: "tensor cores",
+                }
+                .into());
             }
         };
         Ok(Box::new(work))

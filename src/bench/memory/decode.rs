@@ -1,9 +1,9 @@
 //! What decode at batch 1 asks of the memory: the KV cache in attention's order, and the weights of the chosen experts.
 
 use super::{
-    super::{Case, Job, Platform},
+    super::{Case, ExpertSets, Job, Platform},
     ExpertLayout, KvLayout,
-    calibration::{OVERHEAD_NS, labels, sizes},
+    calibration::{OVERHEAD_NS, SETTLING_NS, labels, sizes},
 };
 use crate::{
     kernels::KvShape,
@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 const CONTEXTS: [u64; 5] = [2048, 8192, 32_768, 131_072, 262_144];
 /// The same where inputs are small.
 const SMALL_CONTEXTS: [u64; 2] = [2048, 8192];
-/// Operations of a warm sample, and at least so many in a cold one.
+/// Operations of a warm sample, and at least so many in a KV sample.
 const OPERATIONS: u64 = 16;
 
 fn kv_case(platform: &Platform, layout: &KvLayout, tokens: u64) -> Case {
@@ -65,6 +65,7 @@ fn kv_case(platform: &Platform, layout: &KvLayout, tokens: u64) -> Case {
 fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case {
     let (experts, used) = (u64::from(layout.experts), u64::from(layout.used));
     let expert_bytes: u64 = layout.bytes_per_expert.iter().sum();
+    let bytes = used * expert_bytes;
     // Cold: every expert once per sample, in random order, over as many layers as four caches take.
     let layers = match cache {
         Cache::Cold => platform
@@ -73,15 +74,12 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
             .max(1),
         _ => 1,
     };
-    let operations = match cache {
-        Cache::Cold => layers * experts / used,
-        _ => OPERATIONS,
+    let sets = layers * experts / used;
+    // Warm: one set per sample, again and again, every set in its turn: a single set would measure where its pages lie.
+    let (state, buffers, operations, settling_ns) = match cache {
+        Cache::Cold => ("cold", sets, sets, 0),
+        _ => ("warm", 1, OPERATIONS, SETTLING_NS),
     };
-    let state = match cache {
-        Cache::Cold => "cold",
-        _ => "warm",
-    };
-    let bytes = used * expert_bytes;
     Case {
         id: format!("memory/expert_fetch/{}/{state}", layout.name),
         kind: CaseKind::Bandwidth,
@@ -90,6 +88,7 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
             ("experts_used", used),
             ("expert_bytes", expert_bytes),
             ("layers", layers),
+            ("sets", sets),
         ]),
         labels: labels(&[("ids", "random, in device memory")]),
         work: Work {
@@ -99,30 +98,25 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
         },
         cache,
         operations_per_sample: operations,
-        rotation: match cache {
-            Cache::Cold => Rotation {
-                buffers: operations,
-                bytes_per_buffer: bytes,
-                total_bytes: operations * bytes,
-                cache_bytes: platform.cache_bytes,
-            },
-            _ => Rotation {
-                buffers: 1,
-                bytes_per_buffer: bytes,
-                total_bytes: bytes,
-                cache_bytes: platform.cache_bytes,
-            },
+        rotation: Rotation {
+            buffers,
+            bytes_per_buffer: bytes,
+            total_bytes: buffers * bytes,
+            cache_bytes: platform.cache_bytes,
         },
-        memory_bytes: layers * experts * expert_bytes + operations * 8 * 4096 + MIB,
-        estimate_ns: OVERHEAD_NS + (60.0 * (operations * bytes) as f64 / platform.read_gbps) as u64,
+        memory_bytes: layers * experts * expert_bytes + sets.max(operations) * 8 * 4096 + MIB,
+        estimate_ns: OVERHEAD_NS
+            + settling_ns
+            + (60.0 * (operations * bytes) as f64 / platform.read_gbps) as u64,
         reference: "sum modulo 2^64 of the generator's words of the chosen experts, for each operation",
         comparison: Comparison::Exact,
         tolerance: 0.0,
-        job: Job::ExpertFetch {
+        job: Job::ExpertFetch(ExpertSets {
             experts: layout.experts,
             used: layout.used,
             bytes_per_expert: layout.bytes_per_expert,
-        },
+            sets,
+        }),
     }
 }
 

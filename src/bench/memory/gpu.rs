@@ -1,13 +1,12 @@
 //! The GPU as the memory family uses it: context, stream, timer and both images.
 
-use super::{super::Case, gpu_work};
 use crate::{
     device::{
         DeviceError,
         cuda::{Arena, Cuda, Stream},
     },
     kernels::{Calibration, KernelError, Memory},
-    measure::{GpuTimer, Timed},
+    measure::GpuTimer,
     result::ImageRecord,
 };
 
@@ -58,20 +57,5 @@ impl Gpu {
     /// [`CudaError::OutOfMemory`](crate::device::cuda::CudaError::OutOfMemory).
     pub fn arena(&self, bytes: u64) -> Result<Arena, DeviceError> {
         Ok(Arena::new(&self.cuda, bytes)?)
-    }
-
-    /// Puts the inputs of `case` in place and computes its reference.
-    ///
-    /// # Errors
-    ///
-    /// What the device refuses.
-    pub fn prepare<'a>(
-        &'a self,
-        arena: &mut Arena,
-        case: &Case,
-        seed: u64,
-    ) -> Result<Box<dyn Timed + 'a>, DeviceError> {
-        arena.clear();
-        Ok(gpu_work::prepare(self, arena, case, seed)?)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         cuda::{Arena, CudaError},
         generator,
     },
-    kernels::{Cycle, Precision},
+    kernels::{ChaseLevel, Cycle, Edge, Precision},
 };
 
 pub(super) fn read<'a>(
@@ -99,10 +99,9 @@ pub(super) fn chase<'a>(
     arena: &mut Arena,
     case: &Case,
     seed: u64,
+    level: ChaseLevel,
+    stride: u64,
 ) -> Result<GpuWork<'a>, CudaError> {
-    let Job::Chase { level, stride } = case.job else {
-        unreachable!("prepare passes chases only")
-    };
     let bytes = case.rotation.total_bytes;
     let next: Vec<u32> = generator::cycle(seed, (bytes / stride) as usize)
         .into_iter()
@@ -147,10 +146,9 @@ pub(super) fn edge<'a>(
     gpu: &'a Gpu,
     arena: &mut Arena,
     case: &Case,
+    edge: Edge,
+    graph: bool,
 ) -> Result<GpuWork<'a>, CudaError> {
-    let Job::Edge { edge, graph } = case.job else {
-        unreachable!("prepare passes edges only")
-    };
     let words = gpu.calibration.edge_words();
     let (a, b, counter) = (
         arena.take(words * 4)?,

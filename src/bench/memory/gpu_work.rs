@@ -1,11 +1,6 @@
 //! The cases on a GPU: what is queued before, what is timed, what is compared afterwards.
 
-use super::{
-    super::{Case, Job},
-    gpu::Gpu,
-    gpu_calibration as calibration, gpu_decode as decode,
-    reference::bytes_of,
-};
+use super::{gpu::Gpu, reference::bytes_of};
 use crate::{
     device::{
         DeviceError,
@@ -81,6 +76,20 @@ pub(super) fn replay<'a>(gpu: &'a Gpu, graph: Graph) -> Step<'a> {
     Box::new(move || gpu.stream.replay(&graph))
 }
 
+/// The sums that `launches` launches left in `out`, each of the same number of blocks.
+pub(super) fn launch_sums(gpu: &Gpu, out: Span, launches: usize) -> Result<Vec<u64>, CudaError> {
+    let words = (out.bytes() / 8) as usize;
+    let blocks: Vec<u64> = gpu.stream.download(out, words)?;
+    Ok(blocks
+        .chunks((words / launches.max(1)).max(1))
+        .map(|blocks| {
+            blocks
+                .iter()
+                .fold(0, |sum: u64, block| sum.wrapping_add(*block))
+        })
+        .collect())
+}
+
 /// Work whose launches each leave block sums: `out` is poisoned before, and the sums of launch i must add up to
 /// `expected[i]`.
 pub(super) fn summing<'a>(
@@ -89,24 +98,11 @@ pub(super) fn summing<'a>(
     expected: Vec<u64>,
     timed: Step<'a>,
 ) -> GpuWork<'a> {
-    let words = (out.bytes() / 8) as usize;
-    let per_launch = words / expected.len().max(1);
     GpuWork {
         gpu,
         before: Box::new(move || gpu.stream.fill(out, POISON)),
         timed,
-        compare: Box::new(move || {
-            let sums: Vec<u64> = gpu.stream.download(out, words)?;
-            let observed: Vec<u64> = sums
-                .chunks(per_launch.max(1))
-                .map(|blocks| {
-                    blocks
-                        .iter()
-                        .fold(0, |sum: u64, block| sum.wrapping_add(*block))
-                })
-                .collect();
-            Ok(compare(&expected, &observed))
-        }),
+        compare: Box::new(move || Ok(compare(&expected, &launch_sums(gpu, out, expected.len())?))),
         last: Default::default(),
     }
 }
@@ -140,30 +136,6 @@ pub(super) fn writing<'a>(
         }),
         last: Default::default(),
     }
-}
-
-pub(super) fn prepare<'a>(
-    gpu: &'a Gpu,
-    arena: &mut Arena,
-    case: &Case,
-    seed: u64,
-) -> Result<Box<dyn Timed + 'a>, CudaError> {
-    let work = match case.job {
-        Job::ReadLoads | Job::ReadBulk | Job::Resident { .. } => {
-            calibration::read(gpu, arena, case, seed)
-        }
-        Job::Write => calibration::write(gpu, arena, case, seed),
-        Job::Copy | Job::DriverCopy => calibration::copy(gpu, arena, case, seed),
-        Job::Chase { .. } => calibration::chase(gpu, arena, case, seed),
-        Job::Edge { .. } => calibration::edge(gpu, arena, case),
-        Job::Tensor {
-            precision,
-            iterations,
-        } => calibration::tensor(gpu, arena, precision, iterations, seed),
-        Job::KvRead { .. } => decode::kv_read(gpu, arena, case, seed),
-        Job::ExpertFetch { .. } => decode::expert_fetch(gpu, arena, case, seed),
-    }?;
-    Ok(Box::new(work))
 }
 
 /// A span of generated words.

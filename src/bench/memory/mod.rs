@@ -5,6 +5,7 @@ mod cpu;
 mod decode;
 mod gpu;
 mod gpu_calibration;
+mod gpu_cases;
 mod gpu_decode;
 mod gpu_work;
 mod reference;

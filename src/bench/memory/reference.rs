@@ -68,27 +68,24 @@ impl ExpertMemory {
     }
 }
 
-/// The experts of every operation. Rotating: each expert of each layer once, in random order; else the same ones always.
-pub fn fetches(seed: u64, experts: u32, used: u32, operations: u64, rotating: bool) -> Vec<Fetch> {
+/// Random disjoint sets of `used` experts, as many as `sets`: layer after layer, each expert of a layer in one set.
+pub fn fetches(seed: u64, experts: u32, used: u32, sets: u64) -> Vec<Fetch> {
     let per_layer = u64::from(experts / used.max(1)).max(1);
-    let chosen = |layer: u64| {
-        // Another stream than the weights': the ids must not follow from the words.
-        let ids = generator::distinct(!seed ^ layer, experts as usize, experts as usize);
-        ids.into_iter().map(|id| id as u32).collect::<Vec<_>>()
-    };
-    (0..operations)
-        .map(|operation| {
-            let (layer, part) = match rotating {
-                true => (operation / per_layer, operation % per_layer),
-                false => (0, 0),
-            };
-            let ids = chosen(layer);
-            let begin = (part * u64::from(used)) as usize;
-            Fetch {
-                layer,
-                ids: ids.into_iter().skip(begin).take(used as usize).collect(),
-            }
+    (0..sets.div_ceil(per_layer))
+        .flat_map(|layer| {
+            // Another stream than the weights': the ids must not follow from the words.
+            let ids = generator::distinct(!seed ^ layer, experts as usize, experts as usize);
+            let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
+            let sets: Vec<Fetch> = ids
+                .chunks_exact(used.max(1) as usize)
+                .map(|ids| Fetch {
+                    layer,
+                    ids: ids.to_vec(),
+                })
+                .collect();
+            sets
         })
+        .take(sets as usize)
         .collect()
 }
 
@@ -109,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_fetches_every_expert_of_every_layer_once() {
-        let mut seen: Vec<(u64, u32)> = fetches(1, 128, 8, 32, true)
+    fn sets_hold_every_expert_of_every_layer_once() {
+        let mut seen: Vec<(u64, u32)> = fetches(1, 128, 8, 32)
             .iter()
             .flat_map(|fetch| fetch.ids.iter().map(|&id| (fetch.layer, id)))
             .collect();
@@ -119,8 +116,6 @@ mod tests {
             .flat_map(|layer| (0..128).map(move |id| (layer, id)))
             .collect();
         assert_eq!(seen, all);
-        let warm = fetches(1, 128, 8, 4, false);
-        assert!(warm.iter().all(|fetch| *fetch == warm[0]));
     }
 
     #[test]
@@ -129,7 +124,7 @@ mod tests {
             experts: 16,
             bytes_per_expert: [64, 0, 128],
         };
-        let sums = memory.sums(3, &fetches(3, 16, 4, 8, true));
+        let sums = memory.sums(3, &fetches(3, 16, 4, 8));
         let total = sums.into_iter().fold(0, u64::wrapping_add);
         assert_eq!(total, range_sum(3, 0, 2 * memory.layer_bytes() / 8));
     }

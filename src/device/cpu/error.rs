@@ -29,6 +29,12 @@ pub enum CpuError {
         /// Its value.
         found: u64,
     },
+    /// Work that only a GPU does.
+    #[error("the CPU device has no {what}")]
+    Unsupported {
+        /// What it lacks.
+        what: &'static str,
+    },
     /// A span that ends behind its buffer.
     #[error("expected spans within {available} bytes, found one that ends at {end}")]
     OutOfBounds {

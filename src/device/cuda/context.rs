@@ -57,7 +57,7 @@ impl Cuda {
     ///
     /// # Errors
     ///
-    /// Those of [`probe`]; [`CudaError::NoDevice`], [`CudaError::Busy`].
+    /// Those of [`probe`]; [`CudaError::NoDevice`], [`CudaError::Busy`], [`CudaError::NoMemoryFor`].
     pub fn open(ordinal: u32) -> Result<Self, CudaError> {
         let driver = probe()?;
         if ordinal >= driver.devices {
@@ -74,12 +74,10 @@ impl Cuda {
         let mut context = std::ptr::null_mut();
         // SAFETY: a valid pointer and a device of this driver; released in `drop`.
         let status = unsafe { sys::cuDevicePrimaryCtxRetain(&mut context, device) };
-        if status != sys::CUresult::CUDA_SUCCESS {
-            return Err(CudaError::Busy {
-                ordinal,
-                why: format!("{status:?}"),
-            });
-        }
+        check("cuDevicePrimaryCtxRetain", status).map_err(|error| match error {
+            CudaError::Call { code: why, .. } => CudaError::Busy { ordinal, why },
+            other => other,
+        })?;
         // SAFETY: the context was just retained.
         check("cuCtxSetCurrent", unsafe { sys::cuCtxSetCurrent(context) })?;
         let facts = facts(ordinal, device)?;

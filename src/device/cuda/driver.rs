@@ -1,8 +1,13 @@
 //! Finding the driver: libcuda by absolute path first, checked before any binding that would panic is touched.
 
-use std::{path::Path, sync::OnceLock};
+use std::{
+    ffi::{CStr, c_char},
+    path::PathBuf,
+    sync::OnceLock,
+};
 
 use cudarc::driver::sys;
+use libloading::Library;
 
 use super::error::{CudaError, check};
 use crate::{
@@ -13,7 +18,7 @@ use crate::{
 /// CUDA version of the bindings, as `cuDriverGetVersion` counts it: sm_110, sm_120 and sm_121 need a driver of 13.0.
 const NEEDED: i32 = 13_000;
 
-/// Every driver function that this module calls; the bindings panic at the first call of one that is missing.
+/// Every driver function that is called through the bindings, which panic at the first call of one that is missing.
 const SYMBOLS: &[&str] = &[
     "cuCtxGetCurrent",
     "cuCtxSetCurrent",
@@ -27,7 +32,6 @@ const SYMBOLS: &[&str] = &[
     "cuDevicePrimaryCtxRelease_v2",
     "cuDevicePrimaryCtxRetain",
     "cuDeviceTotalMem_v2",
-    "cuDriverGetVersion",
     "cuEventCreate",
     "cuEventDestroy_v2",
     "cuEventElapsedTime_v2",
@@ -41,7 +45,6 @@ const SYMBOLS: &[&str] = &[
     "cuGraphInstantiateWithFlags",
     "cuGraphLaunch",
     "cuGraphUpload",
-    "cuInit",
     "cuLaunchKernelEx",
     "cuMemAlloc_v2",
     "cuMemFreeHost",
@@ -82,27 +85,61 @@ fn version(number: i32) -> String {
 ///
 /// # Errors
 ///
-/// [`CudaError::NoDriver`], [`CudaError::BadDriver`], [`CudaError::OldDriver`].
+/// [`CudaError::NoDriver`], [`CudaError::BadDriver`], [`CudaError::OldDriver`], [`CudaError::NotStarted`].
 pub fn probe() -> Result<&'static Driver, CudaError> {
     static DRIVER: OnceLock<Result<Driver, CudaError>> = OnceLock::new();
     DRIVER.get_or_init(load).as_ref().map_err(Clone::clone)
 }
 
-/// Opens `name`, leaving it loaded for good.
-fn open(name: &Path) -> Option<libloading::Library> {
+// Statuses are plain numbers here: a toolkit's stub returns whatever is in the register, which the bindings' enum must
+// not hold.
+/// `cuDriverGetVersion`.
+type GetVersion = unsafe extern "C" fn(*mut i32) -> u32;
+/// `cuInit`.
+type Init = unsafe extern "C" fn(u32) -> u32;
+/// `cuGetErrorName`.
+type GetErrorName = unsafe extern "C" fn(u32, *mut *const c_char) -> u32;
+
+/// Opens `name`, leaving it loaded for good: unloading a driver is not supported by anyone.
+fn open(name: PathBuf) -> Option<&'static Library> {
     // SAFETY: libcuda's initialisers run; they are those of the driver that the user installed.
-    unsafe { libloading::Library::new(name) }.ok()
+    let library = unsafe { Library::new(name) }.ok()?;
+    Some(Box::leak(Box::new(library)))
+}
+
+/// Whether the bindings, which look libcuda up by name, find the `library` that is checked here.
+fn is_bound(library: &Library) -> bool {
+    // SAFETY: only asks where the name resolves, in the library of the bindings once that is known to load.
+    unsafe {
+        let own = library.get::<*const ()>("cuInit").map(|symbol| *symbol);
+        sys::is_culib_present()
+            && own.is_ok_and(|own| {
+                let bound = sys::culib().get::<*const ()>("cuInit");
+                bound.is_ok_and(|bound| *bound == own)
+            })
+    }
+}
+
+/// The driver's name of a status.
+fn error_name(library: &Library, status: u32) -> String {
+    let mut name = std::ptr::null();
+    // SAFETY: the type of the function; it sets the pointer to a constant string, or leaves it or clears it.
+    unsafe {
+        if let Ok(get) = library.get::<GetErrorName>("cuGetErrorName") {
+            get(status, &mut name);
+        }
+        match name.is_null() {
+            true => format!("error {status}"),
+            false => CStr::from_ptr(name).to_string_lossy().into_owned(),
+        }
+    }
 }
 
 fn load() -> Result<Driver, CudaError> {
-    let mut library = None;
-    for name in library::candidates("libcuda.so.1") {
-        library = open(&name);
-        if library.is_some() {
-            break;
-        }
-    }
-    let library = library.ok_or(CudaError::NoDriver)?;
+    let library = library::candidates("libcuda.so.1")
+        .into_iter()
+        .find_map(open)
+        .ok_or(CudaError::NoDriver)?;
     let library_file = library::loaded("libcuda.so");
     let bad = |why: String| CudaError::BadDriver {
         path: library_file
@@ -111,40 +148,30 @@ fn load() -> Result<Driver, CudaError> {
             .into(),
         why,
     };
-    for symbol in SYMBOLS {
-        // SAFETY: only asks whether the name resolves; the pointer is not used.
-        let found = unsafe { library.get::<*const ()>(symbol.as_bytes()) };
-        if found.is_err() {
-            return Err(bad(format!("it lacks {symbol}")));
-        }
-    }
-    // Unloading a driver is not supported by anyone.
-    std::mem::forget(library);
-    // SAFETY: opens libcuda by name, which glibc answers with the library already loaded.
-    if !unsafe { sys::is_culib_present() } {
-        return Err(CudaError::NoDriver);
-    }
-    // Version before cuInit: an old driver may refuse to initialise for other reasons.
+    let lacks = |symbol: &str| bad(format!("it lacks {symbol}"));
     let mut number = 0;
-    // SAFETY: a valid pointer to one int; the call needs no initialisation.
-    check("cuDriverGetVersion", unsafe {
-        sys::cuDriverGetVersion(&mut number)
-    })?;
-    // SAFETY: no preconditions.
-    let status = unsafe { sys::cuInit(0) };
-    match status {
-        sys::CUresult::CUDA_SUCCESS => {}
-        sys::CUresult::CUDA_ERROR_STUB_LIBRARY => {
-            return Err(bad("it is the toolkit's stub".into()));
-        }
-        sys::CUresult::CUDA_ERROR_NO_DEVICE => {
-            return Ok(Driver {
-                library: library_file,
-                cuda_version: version(number),
-                devices: 0,
-            });
-        }
-        other => return Err(bad(format!("cuInit returned {other:?}"))),
+    // SAFETY: the type of the function; a valid pointer to one int; the call needs no initialisation.
+    let status = unsafe {
+        let get = library.get::<GetVersion>("cuDriverGetVersion");
+        get.map_err(|_| lacks("cuDriverGetVersion"))?(&mut number)
+    };
+    // Every driver knows its version; the stub's functions are empty.
+    if number == 0 || status == sys::CUresult::CUDA_ERROR_STUB_LIBRARY as u32 {
+        return Err(bad("it is the toolkit's stub".into()));
+    }
+    // SAFETY: the type of the function, which has no preconditions.
+    let status = unsafe { library.get::<Init>("cuInit").map_err(|_| lacks("cuInit"))?(0) };
+    let driver = |devices| Driver {
+        library: library_file.clone(),
+        cuda_version: version(number),
+        devices,
+    };
+    // Without a device nothing else matters. Then the version: an old driver may fail to start, and lacks functions.
+    if status == sys::CUresult::CUDA_ERROR_NO_DEVICE as u32 {
+        return Ok(driver(0));
+    }
+    if status == sys::CUresult::CUDA_ERROR_STUB_LIBRARY as u32 {
+        return Err(bad("it is the toolkit's stub".into()));
     }
     if number < NEEDED {
         return Err(CudaError::OldDriver {
@@ -152,14 +179,24 @@ fn load() -> Result<Driver, CudaError> {
             needed: version(NEEDED),
         });
     }
+    if status != 0 {
+        return Err(CudaError::NotStarted {
+            code: error_name(library, status),
+        });
+    }
+    for symbol in SYMBOLS {
+        // SAFETY: only asks whether the name resolves; the pointer is not used.
+        if unsafe { library.get::<*const ()>(*symbol) }.is_err() {
+            return Err(lacks(symbol));
+        }
+    }
+    if !is_bound(library) {
+        return Err(bad("the name libcuda.so leads to another library".into()));
+    }
     let mut devices = 0;
     // SAFETY: a valid pointer to one int.
     check("cuDeviceGetCount", unsafe {
         sys::cuDeviceGetCount(&mut devices)
     })?;
-    Ok(Driver {
-        library: library_file,
-        cuda_version: version(number),
-        devices: devices.unsigned_abs(),
-    })
+    Ok(driver(devices.unsigned_abs()))
 }

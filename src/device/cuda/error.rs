@@ -24,6 +24,12 @@ pub enum CudaError {
         /// What is needed.
         needed: String,
     },
+    /// The driver is there and cannot start.
+    #[error("the NVIDIA driver does not start: cuInit returned {code}")]
+    NotStarted {
+        /// The driver's error name.
+        code: String,
+    },
     /// No such device.
     #[error("no CUDA device {ordinal}: the driver shows {count}")]
     NoDevice {
@@ -66,6 +72,12 @@ pub enum CudaError {
         /// Bytes free at that time.
         free: u64,
     },
+    /// Not enough device memory for what the driver needs itself.
+    #[error("not enough GPU memory for {call}")]
+    NoMemoryFor {
+        /// The driver function.
+        call: &'static str,
+    },
     /// Arguments do not fit the kernel's parameters.
     #[error("kernel {kernel} takes parameters of {expected:?} bytes, got {found:?}")]
     Arguments {
@@ -105,10 +117,15 @@ impl CudaError {
                 "check LD_LIBRARY_PATH: a toolkit's stubs directory must not be on it"
             }
             Self::OldDriver { .. } => "update the driver to branch 580 or newer",
-            Self::NoDevice { .. } => "list the devices with `nvidia-smi -L`, or use `--device cpu`",
+            Self::NoDevice { .. } => {
+                "list the devices with `nvidia-smi -L`, look at CUDA_VISIBLE_DEVICES, or use `--device cpu`"
+            }
             Self::Busy { .. } => "stop the process that holds the GPU (`nvidia-smi` lists it)",
             Self::NoImage { .. } => "add the architecture to kernels/build.json and build again",
-            Self::OutOfMemory { .. } => "stop other processes on the GPU (`nvidia-smi` lists them)",
+            Self::NotStarted { .. } => "see what `nvidia-smi` says; after a driver update, reboot",
+            Self::OutOfMemory { .. } | Self::NoMemoryFor { .. } => {
+                "stop other processes on the GPU (`nvidia-smi` lists them)"
+            }
             Self::NoKernel { .. }
             | Self::Arguments { .. }
             | Self::OutOfSpan { .. }
@@ -116,12 +133,18 @@ impl CudaError {
         };
         Some(hint.into())
     }
+
+    /// Whether device memory is what is missing.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::OutOfMemory { .. } | Self::NoMemoryFor { .. })
+    }
 }
 
 /// Turns a driver status into a result.
 pub(super) fn check(call: &'static str, status: CUresult) -> Result<(), CudaError> {
     match status {
         CUresult::CUDA_SUCCESS => Ok(()),
+        CUresult::CUDA_ERROR_OUT_OF_MEMORY => Err(CudaError::NoMemoryFor { call }),
         other => Err(CudaError::Call {
             call,
             code: format!("{other:?}"),

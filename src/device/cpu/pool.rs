@@ -161,8 +161,11 @@ fn sum<'a>(parts: impl IntoIterator<Item = &'a [u64]>) -> u64 {
     for part in parts {
         let (blocks, rest) = part.as_chunks::<LANES>();
         for block in blocks {
-            for (lane, word) in lanes.iter_mut().zip(block) {
-                *lane = lane.wrapping_add(*word);
+            // Indices, because an unoptimised build would spend its time in a zip.
+            let mut lane = 0;
+            while lane < LANES {
+                lanes[lane] = lanes[lane].wrapping_add(block[lane]);
+                lane += 1;
             }
         }
         for word in rest {

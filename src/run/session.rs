@@ -13,7 +13,6 @@ use super::{
 use crate::{
     bench::Platform,
     config::Machine,
-    device::generator,
     result::{
         CaseRecord, HostRecord, MachineRecord, Payload, Peaks, Reading, Session, SessionStatus,
     },
@@ -94,6 +93,9 @@ pub fn run(
         None => getrandom::u64()?,
     };
     let seed = format!("{seed:016x}");
+    // What can fail does so before the first measurement.
+    let id = format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?);
+    let build = facts::build()?;
     let mut warnings: Vec<_> = no_gpu.into_iter().chain(omissions).collect();
     observer.planned(&plan);
 
@@ -135,11 +137,7 @@ pub fn run(
     };
     let mut payload = Payload {
         session: Session {
-            id: format!(
-                "{:016x}{:016x}",
-                getrandom::u64()?,
-                generator::word(getrandom::u64()?, 0)
-            ),
+            id,
             status,
             started_at,
             ended_at: telemetry::utc_now(),
@@ -148,7 +146,7 @@ pub fn run(
             arguments: request.arguments.clone(),
             redacted: false,
         },
-        build: facts::build()?,
+        build,
         images,
         machine: machine_record,
         target,

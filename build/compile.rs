@@ -21,12 +21,7 @@ pub fn build_image(
     toolchain: &Toolchain,
     out: &Path,
 ) -> Result<ImageManifest, String> {
-    let units = recipe
-        .families
-        .get(family)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let amalgam = amalgamate(root, units)?;
+    let amalgam = amalgamate(root, recipe.units(family))?;
     let key = cache_key(&amalgam, &recipe.arguments(family), toolchain);
     let key_file = out.join(format!("{family}.key"));
     if fs::read_to_string(&key_file).is_ok_and(|found| found == key)

@@ -37,12 +37,7 @@ pub fn take_image(
     let manifest: ImageManifest = serde_json::from_slice(&read(&format!("{family}.json"))?)
         .map_err(|e| format!("SPARKBENCH_KERNELS_DIR: {family}.json: {e}"))?;
 
-    let units = recipe
-        .families
-        .get(family)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let amalgam = amalgamate(root, units)?;
+    let amalgam = amalgamate(root, recipe.units(family))?;
     let code = code_digests(&image)
         .map_err(|e| format!("SPARKBENCH_KERNELS_DIR: {family}.fatbin: {e}"))?;
     let agreements = [

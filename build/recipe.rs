@@ -55,6 +55,14 @@ impl Recipe {
             .collect()
     }
 
+    /// The translation units of `family`.
+    pub fn units(&self, family: &str) -> &[String] {
+        self.families
+            .get(family)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
     /// The arguments of nvcc that make the image of `family`, but for `-ccbin`. The file names are relative: nvcc runs
     /// where the amalgam lies. Code is generated for the listed architectures alone and never PTX, so that a device
     /// without its image is refused instead of running what its driver compiled.

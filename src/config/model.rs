@@ -53,7 +53,7 @@ pub struct Model {
     /// Synthetic files of the same shapes, by scale, mix and seed.
     #[serde(default)]
     pub synthetic: Vec<SyntheticPin>,
-    /// Derived figures of the default file, as stated; a test recomputes them.
+    /// Derived figures of the default file, as stated; a test holds them to what `model` computes.
     pub stated: Stated,
     /// Where this was read from.
     #[serde(skip_deserializing)]

@@ -370,6 +370,7 @@ mod tests {
             ".payload_sha256" => "[digest]",
             ".payload.**.samples_ns" => "[20 samples]",
             ".payload.**.times_ns" => "[times]",
+            ".payload.target.**.sha256" => "[digest]",
             ".payload.telemetry.series[].samples.value" => "[one value per time]",
             ".payload.cases[1:]" => "[another case]",
             ".payload.plan.cases[1:]" => "[another case]",

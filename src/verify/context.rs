@@ -3,7 +3,9 @@
 use super::git::Checkout;
 use super::outcome::{Findings, Outcome};
 use crate::build_info::Build;
-use crate::result::{Basis, CaseRecord, Derived, Measurement, Payload, Peaks, ResultFile, derive};
+use crate::result::{
+    Basis, CaseRecord, Derived, Measurement, Payload, Peaks, PlannedCase, ResultFile, derive,
+};
 
 /// A result under scrutiny.
 pub(super) struct Context<'a> {
@@ -49,6 +51,12 @@ impl<'a> Context<'a> {
         let clean = own.provenance.dirty == Some(false) && stated.dirty.value() == Some(&false);
         let same = own.provenance.commit.as_ref() == Some(stated.commit.value()?);
         (clean && same).then_some(own)
+    }
+
+    /// The cases that were run, each beside the one planned for its place.
+    pub(super) fn planned(&self) -> impl Iterator<Item = (&'a PlannedCase, &'a CaseRecord)> {
+        let planned = self.payload.plan.cases.iter();
+        planned.zip(&self.payload.cases)
     }
 
     /// The cases that have a measurement.

@@ -133,13 +133,7 @@ pub(super) fn latency(context: &Context<'_>) -> Outcome {
 pub(super) fn memory(context: &Context<'_>) -> Outcome {
     let machine = &context.payload.machine;
     let mut findings = Findings::default();
-    for (planned, case) in context
-        .payload
-        .plan
-        .cases
-        .iter()
-        .zip(&context.payload.cases)
-    {
+    for (planned, case) in context.planned() {
         let Some(measurement) = &case.measurement else {
             continue;
         };

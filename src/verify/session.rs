@@ -110,7 +110,7 @@ pub(super) fn plan_cases(context: &Context<'_>) -> Outcome {
             payload.plan.cases.len()
         )
     });
-    for (planned, case) in payload.plan.cases.iter().zip(&payload.cases) {
+    for (planned, case) in context.planned() {
         findings.expect(planned.id == case.id, || {
             format!("{} was run where {} was planned", case.id, planned.id)
         });
@@ -121,13 +121,7 @@ pub(super) fn plan_cases(context: &Context<'_>) -> Outcome {
 /// Bytes planned against the work measured.
 pub(super) fn plan_bytes(context: &Context<'_>) -> Outcome {
     let mut findings = Findings::default();
-    for (planned, case) in context
-        .payload
-        .plan
-        .cases
-        .iter()
-        .zip(&context.payload.cases)
-    {
+    for (planned, case) in context.planned() {
         if let Some(moved) = bytes_moved(case) {
             findings.expect(moved == u128::from(planned.bytes_per_operation), || {
                 format!(

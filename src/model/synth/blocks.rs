@@ -49,7 +49,7 @@ struct Layout {
 }
 
 /// The spreads are exact for even codes: with sub-scales s in 0..64 and minima m alike, Q4_K has
-/// var(s q - 7.5 m) = E[s^2] E[q^2] - (E[s] E[q])^2 + 7.5^2 var(m) = 258.3^2, and so on.
+/// `var(s q - 7.5 m) = E[s^2] E[q^2] - (E[s] E[q])^2 + 7.5^2 var(m) = 258.3^2`, and so on.
 const LAYOUTS: &[Layout] = &[
     layout(Q4_K, 258.3, 0, Some((2, 7.5))),
     layout(Q5_K, 526.9, 0, Some((2, 15.5))),

@@ -1,15 +1,18 @@
 //! Runs a plan and fills the record. Knows no terminal and no command line.
 
+mod agenda;
 mod case;
 mod device;
 mod error;
 mod facts;
+mod notes;
 mod observer;
 mod request;
 mod rules;
 mod session;
 
+pub use agenda::plan;
 pub use error::RunError;
 pub use observer::Observer;
 pub use request::{DeviceChoice, Request};
-pub use session::{plan, run};
+pub use session::run;

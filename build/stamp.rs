@@ -12,6 +12,9 @@ use super::sources::DETERMINING;
 pub fn provenance(root: &Path) -> Provenance {
     let (flake_lock_sha256, flake_lock_reason) = match fs::read(root.join("flake.lock")) {
         Ok(bytes) => (Some(sha256_hex(&bytes)), None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            (None, Some("the sources have no flake.lock".into()))
+        }
         Err(e) => (None, Some(format!("flake.lock: {e}"))),
     };
     let unknown = |reason| Provenance {

@@ -112,6 +112,13 @@ pub(super) fn sizes(context: &Context<'_>) -> Outcome {
             let fetches = layers.checked_mul(experts).map(|all| all / used);
             expect("layers and experts", fetches, operations);
         }
+        if let Some(sets) = size("sets") {
+            let all = product(&["layers", "experts"], 1);
+            let chosen = product(&["experts_used"], sets);
+            findings.expect(chosen.is_some() && chosen == all, || {
+                format!("{}: {sets} sets do not hold every expert once", case.id)
+            });
+        }
         if let (Some(all), Some(used)) = (size("experts"), size("experts_used")) {
             findings.expect(used <= all, || {
                 format!("{}: {used} experts used of {all}", case.id)
@@ -217,11 +224,11 @@ pub(super) fn outputs(context: &Context<'_>) -> Outcome {
             format!("{}: outputs were not poisoned", case.id)
         });
         let least = (measurement.samples_ns.len() + measurement.discards.len()) as u64;
-        findings.expect(check.outputs_checked >= least.max(1), || {
-            format!(
-                "{}: {} outputs checked in {least} samples",
-                case.id, check.outputs_checked
-            )
+        // Every sample has the same outputs, and discarded ones are checked too.
+        let checked = check.outputs_checked;
+        let whole = least > 0 && checked >= least && checked % least == 0;
+        findings.expect(whole, || {
+            format!("{}: {checked} outputs checked in {least} samples", case.id)
         });
     })
 }

@@ -30,6 +30,7 @@ pub(crate) fn h100() -> Payload {
             .size("experts", 256)
             .size("experts_used", 8)
             .size("expert_bytes", 1_966_080)
+            .size("sets", 32)
             .size("layers", 1)
             .work(15_728_640, 0, 0)
             .time(170_000, 32)

@@ -1,48 +1,27 @@
 //! `sparkbench` as its user meets it. Needs no GPU.
 
+mod program;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use program::{stderr, stdout, text};
 use serde_json::Value as Json;
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sparkbench"));
-    command
-        .args(arguments)
-        .env_remove("SPARKBENCH_PROVENANCE")
-        .env_remove("RUST_BACKTRACE")
-        .env("COLUMNS", "100");
-    command
+    program::command(Path::new(env!("CARGO_TARGET_TMPDIR")), arguments)
 }
 
 fn sparkbench(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// What a refused command prints: exit code and stderr. Its stdout must be empty, and its stderr one `error:` line and
-/// perhaps one `hint:` line.
+/// What a refused command prints: exit code and stderr. Its stdout must be empty.
 fn refusal(arguments: &[&str]) -> String {
     let output = sparkbench(arguments);
     assert_eq!(stdout(&output), "", "{arguments:?}");
-    let said = stderr(&output);
-    let words: Vec<&str> = said
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
-    assert!(
-        matches!(words[..], ["error:"] | ["error:", "hint:"]),
-        "{said}"
-    );
-    format!("exit code {}\n{said}", output.status.code().unwrap())
+    program::refusal(&output)
 }
 
 fn json(arguments: &[&str]) -> Json {
@@ -53,10 +32,6 @@ fn json(arguments: &[&str]) -> Json {
         stderr(&output)
     );
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 /// A tiny model file.

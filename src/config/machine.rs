@@ -90,17 +90,17 @@ pub struct MeasuredConstants {
     pub read_gbps: f64,
     /// `cudaMemcpy` device to device, read plus written bytes.
     pub device_copy_gbps: f64,
-    /// Write bandwidth of `cudaMemset`.
+    /// Write bandwidth of the best kernel.
     pub write_gbps: f64,
     /// Dependent load that misses every cache.
     pub dram_latency_ns: f64,
     /// Dependent load that hits L2.
     pub l2_latency_ns: f64,
-    /// Edge between two empty kernels of a CUDA graph.
+    /// Edge between two dependent stages of a CUDA graph, each reading and writing a word per thread.
     pub graph_edge_ns: f64,
     /// The same edge with programmatic dependent launch.
     pub pdl_edge_ns: f64,
-    /// Grid-wide barrier of a persistent kernel, one counter.
+    /// The same edge through a grid-wide barrier of a persistent kernel, one counter.
     pub grid_barrier_ns: f64,
     /// `mma.sync` f16 with f32 accumulation.
     pub tensor_f16_tflops: f64,

@@ -1,5 +1,5 @@
-//! The one table of launch shapes. Each figure is what saturates the memory of an H100 (sm_90); other GPUs scale by their
-//! number of SMs.
+//! The one table of launch shapes. Chosen on an H100 (sm_90) and not swept on other GPUs, for which blocks scale by
+//! the number of SMs.
 
 /// Threads of `read_loads` and `read_resident`, one block per SM: 32 warps with 8 loads of 16 bytes in flight each.
 pub const READ_THREADS: u32 = 1024;

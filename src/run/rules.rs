@@ -8,7 +8,7 @@ use crate::{
 const MS: u64 = 1_000_000;
 
 /// The rules of a case. The first case of a session also wakes the clocks. A warm cache settles over hundreds of
-/// milliseconds: on an H100 the lines that both halves of L2 come to hold still change after half a second.
+/// milliseconds: on an H100 the times of warm reads were still falling after half a second.
 pub fn rules(scale: Scale, cache: Cache, first: bool) -> Rules {
     let (warmup_min_ns, warmup_max_ns) = match (scale, first, cache) {
         (Scale::Small, ..) => (20 * MS, 300 * MS),

@@ -65,7 +65,7 @@ impl Found {
 ///
 /// # Errors
 ///
-/// [`RunError`]. A case with wrong outputs is no error: the record has it as failed.
+/// [`RunError`]. A case with wrong outputs is no error: the record has it as wrong.
 pub fn run(
     request: &Request,
     observer: &dyn Observer,

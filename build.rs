@@ -15,7 +15,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use build::manifest::ImageManifest;
 use build::record::{Build, Provenance, RustBuild};
@@ -90,21 +89,7 @@ fn kernel_images(root: &Path, out: &Path) -> Result<Result<Images, String>, Stri
         return Ok(Err(format!("built without nvcc: {missing}")));
     };
     let toolchain = Toolchain::new(nvcc, host_compiler()?)?;
-    // nvcc works through the architectures one by one, so families side by side keep the cores busy.
-    let images = thread::scope(|scope| {
-        let compile = |family| compile::build_image(root, &recipe, family, &toolchain, out);
-        let running: Vec<_> = families
-            .map(|family| (family, scope.spawn(move || compile(family))))
-            .collect();
-        let join = |(family, thread): (
-            &String,
-            thread::ScopedJoinHandle<'_, Result<ImageManifest, String>>,
-        )| match thread.join() {
-            Ok(result) => result.map(|manifest| (family.clone(), manifest)),
-            Err(_) => Err(format!("compiling family {family} panicked")),
-        };
-        running.into_iter().map(join).collect::<Result<_, _>>()
-    })?;
+    let images = compile::build_images(root, &recipe, &toolchain, out)?;
     Ok(Ok(images))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::amalgam::{Amalgam, amalgamate};
 use super::code_digest::code_digests;
@@ -14,14 +14,16 @@ use super::ptxas;
 use super::recipe::Recipe;
 use super::toolchain::Toolchain;
 
-/// Makes the images of all families of `recipe`, as [`build_image`] makes one.
+type Handle<'a> = ScopedJoinHandle<'a, Result<ImageManifest, String>>;
+
+/// Makes the images of all families, side by side: nvcc works through the architectures one by one, so a single family
+/// would leave cores idle.
 pub fn build_images(
     root: &Path,
     recipe: &Recipe,
     toolchain: &Toolchain,
     out: &Path,
 ) -> Result<BTreeMap<String, ImageManifest>, String> {
-    // nvcc works through the architectures one by one, so families side by side keep the cores busy.
     thread::scope(|scope| {
         let compile = |family| build_image(root, recipe, family, toolchain, out);
         let running: Vec<_> = recipe
@@ -29,10 +31,7 @@ pub fn build_images(
             .keys()
             .map(|family| (family, scope.spawn(move || compile(family))))
             .collect();
-        let join = |(family, thread): (
-            &String,
-            thread::ScopedJoinHandle<'_, Result<ImageManifest, String>>,
-        )| match thread.join() {
+        let join = |(family, thread): (&String, Handle<'_>)| match thread.join() {
             Ok(result) => result.map(|manifest| (family.clone(), manifest)),
             Err(_) => Err(format!("compiling family {family} panicked")),
         };

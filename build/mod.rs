@@ -16,6 +16,8 @@ pub mod code_digest;
 pub mod digest;
 #[path = "../src/build_info/manifest.rs"]
 pub mod manifest;
+#[path = "../src/build_info/nix.rs"]
+pub mod nix;
 #[path = "../src/build_info/record.rs"]
 pub mod record;
 

@@ -18,7 +18,7 @@ let
       sources = import ./sources.nix { inherit lib; };
       weights = import ./weights.nix { inherit pkgs; };
 
-      kernelCompiler = import ./kernel-compiler.nix { inherit pkgs sources; };
+      kernelBuilder = import ./kernel-builder.nix { inherit pkgs sources; };
       kernelsFor =
         name: architectures:
         import ./kernels.nix {
@@ -26,7 +26,7 @@ let
             pkgs
             cuda
             sources
-            kernelCompiler
+            kernelBuilder
             name
             architectures
             ;
@@ -48,7 +48,7 @@ let
           pkgs
           cuda
           runner
-          kernels
+          allKernels
           self
           nixpkgs
           ;
@@ -96,8 +96,8 @@ let
         default = runner;
         sparkbench = runner;
         spark-engine = engine;
-        kernels = allKernels;
-        kernel-compiler = kernelCompiler;
+        kernels-all = allKernels;
+        kernel-builder = kernelBuilder;
         inherit provenance;
       }
       // prefixed "kernels" kernels

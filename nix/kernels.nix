@@ -3,7 +3,7 @@
   pkgs,
   cuda,
   sources,
-  kernelCompiler,
+  kernelBuilder,
   name,
   architectures,
 }:
@@ -16,7 +16,7 @@ cuda.packages.backendStdenv.mkDerivation {
   strictDeps = true;
   nativeBuildInputs = [
     cuda.packages.cuda_nvcc
-    kernelCompiler
+    kernelBuilder
   ];
   buildInputs = [ cuda.packages.cuda_cudart ];
   dontConfigure = true;
@@ -25,7 +25,7 @@ cuda.packages.backendStdenv.mkDerivation {
     runHook preBuild
     unset NVCC_PREPEND_FLAGS NVCC_APPEND_FLAGS
     export NVCC=${lib.getExe' cuda.packages.cuda_nvcc "nvcc"}
-    sparkbench-kernels . images ${lib.escapeShellArgs architectures}
+    kernel-builder . images ${lib.escapeShellArgs architectures}
     runHook postBuild
   '';
   installPhase = ''

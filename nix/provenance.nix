@@ -3,7 +3,7 @@
   pkgs,
   cuda,
   runner,
-  kernels,
+  allKernels,
   self,
   nixpkgs,
 }:
@@ -12,8 +12,8 @@ let
   # `dirtyRev` is the commit under the changes.  Nix names neither when an input was overridden.
   commit = self.rev or (lib.removeSuffix "-dirty" (self.dirtyRev or ""));
   known = commit != "";
-  # Named, not needed: a result says where images of its sources are, and does not have them built.
-  mention = package: builtins.unsafeDiscardStringContext package.outPath;
+  revision = nixpkgs.rev or null;
+  narHash = nixpkgs.narHash or null;
 in
 pkgs.writeText "sparkbench-provenance.json" (
   builtins.toJSON {
@@ -28,16 +28,23 @@ pkgs.writeText "sparkbench-provenance.json" (
         "Nix names no commit: the flake is no git checkout, or one of its inputs was overridden";
     flake_lock_sha256 = builtins.hashFile "sha256" ../flake.lock;
     flake_lock_reason = null;
+    nix_reason = null;
     nix = {
       # Of the evaluated input, not the locked one: an override changes these and not flake.lock.
-      nixpkgs_rev = nixpkgs.rev or null;
-      nixpkgs_nar_hash = nixpkgs.narHash or null;
+      nixpkgs_rev = revision;
+      nixpkgs_nar_hash = narHash;
+      nixpkgs_reason =
+        if revision == null || narHash == null then
+          "Nix names no revision or no hash of an input that is a directory"
+        else
+          null;
       stand_in = nixpkgs.standIn or false;
       system = pkgs.stdenv.hostPlatform.system;
       cuda_version = cuda.version;
       nvcc_flags = cuda.nvccFlags;
-      runner_store_path = mention runner;
-      kernels_store_paths = lib.mapAttrs (_: mention) kernels;
+      runner_attribute = "sparkbench";
+      runner_store_path = runner;
+      kernels_store_paths.all = allKernels;
     };
   }
 )

@@ -13,7 +13,7 @@ let
     ../build
     ../build.rs
     ../configs
-    ../kernels
+    ../kernel-builder
     ../schema
     ../src
   ];
@@ -30,12 +30,13 @@ in
     ]
   );
   kernels = from [ ../kernels ];
-  kernelCompiler = from [
+  kernelBuilder = from [
     ../build
     ../src/build_info/code_digest.rs
     ../src/build_info/digest.rs
     ../src/build_info/manifest.rs
+    ../src/build_info/nix.rs
     ../src/build_info/record.rs
-    ./kernels
+    ./kernel-builder
   ];
 }

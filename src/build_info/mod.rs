@@ -5,6 +5,8 @@ mod digest;
 mod embedded;
 mod error;
 mod manifest;
+mod nar;
+mod nix;
 mod record;
 
 pub use code_digest::{NotAnImage, code_digests};
@@ -12,4 +14,6 @@ pub use digest::{hex, is_hex, sha256_hex};
 pub use embedded::{EmbeddedImage, build, images, provenance, version_line};
 pub use error::BuildInfoError;
 pub use manifest::{ImageManifest, KernelResources, NvccVersion};
+pub use nar::nar_hash;
+pub use nix::{NixBuild, is_attribute, is_nar_hash, is_store_path};
 pub use record::{Build, DETERMINING, Provenance, ProvenanceSource, RustBuild};

@@ -120,9 +120,10 @@ pub struct VerifyArgs {
     /// Git checkout that must hold the commit and the flake.lock named by the result
     #[arg(long, value_name = "DIR")]
     pub git: Option<PathBuf>,
-    /// Accept results of a program with uncommitted changes: for development, since nobody can rebuild it
+    /// Accept results that are no pinned evidence (no commit, uncommitted changes, a stand-in for nixpkgs): for
+    /// development, since nobody can rebuild the program
     #[arg(long)]
-    pub allow_dirty: bool,
+    pub allow_unpinned: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

@@ -14,7 +14,7 @@ use super::output::{show, show_json};
 pub fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
     let options = Options {
         git: args.git.clone(),
-        allow_dirty: args.allow_dirty,
+        allow_unpinned: args.allow_unpinned,
     };
     let mut reports: Vec<Report> = Vec::new();
     for path in &args.paths {

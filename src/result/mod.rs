@@ -5,6 +5,7 @@ mod derive;
 mod error;
 mod file;
 mod machine;
+mod provenance;
 mod reading;
 mod record;
 mod redact;
@@ -27,11 +28,11 @@ pub use machine::{
     DriverRecord, GpuRecord, HostRecord, Identity, IdentityForm, MachineRecord, MemoryKind,
     SharedLibrary,
 };
+pub use provenance::{NixRecord, ProvenanceRecord};
 pub use reading::Reading;
 pub use record::{
     BuildRecord, ConfigRecord, ImageOwner, ImageRecord, Payload, Peak, Peaks, PlanRecord,
-    PlannedCase, ProvenanceRecord, Scale, Series, Session, SessionStatus, TargetRecord,
-    TelemetryRecord, Warning,
+    PlannedCase, Scale, Series, Session, SessionStatus, TargetRecord, TelemetryRecord, Warning,
 };
 pub use redact::REDACTED;
 pub use salt::{Salt, SaltError};

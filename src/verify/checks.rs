@@ -24,6 +24,13 @@ macro_rules! checks {
     };
 }
 
+/// The checks whose failure the caller may allow: they say whether a result is pinned evidence.
+pub(super) const PINNING: &[&str] = &[
+    "provenance.commit",
+    "provenance.clean",
+    "provenance.nixpkgs",
+];
+
 /// All checks in order of their levels.
 pub const CHECKS: &[Check] = checks! {
     0 "file.size" "at most 64 MiB" file::read;
@@ -38,15 +45,17 @@ pub const CHECKS: &[Check] = checks! {
     1 "integrity.digest" "the payload's bytes have the stated digest" provenance::digest;
     1 "provenance.commit" "the result names commit and tree" provenance::commit;
     1 "provenance.clean" "the program was built from that commit without changes" provenance::clean;
+    1 "provenance.nixpkgs" "Nix built with the nixpkgs that flake.lock pins; skipped for builds without Nix" provenance::nixpkgs;
     1 "provenance.flake_lock" "the result names flake.lock; skipped where the commit has none" provenance::flake_lock;
     1 "provenance.build" "compiler, target and profile are stated and fit each other" provenance::build;
+    1 "provenance.nix" "what Nix says it built with fits the program and its kernel images" provenance::nix;
     1 "provenance.images" "kernel images were loaded as built, for the GPU's architecture" provenance::loaded;
     1 "provenance.manifests" "every kernel image's manifest is consistent, without PTX and without spills" provenance::manifests;
     1 "provenance.same_build" "sources and kernels are those of this program; skipped for results of other commits" provenance::same_build;
     1 "provenance.configurations" "configurations with the name or the text of a built-in one are that one" provenance::configurations;
     1 "git.commit" "the commit is in the checkout, at or before HEAD" checkout::commit;
     1 "git.tree" "the tree is the commit's" checkout::tree;
-    1 "git.flake_lock" "flake.lock is the commit's" checkout::flake_lock;
+    1 "git.flake_lock" "flake.lock is the commit's, and pins the nixpkgs that Nix built with" checkout::flake_lock;
     1 "git.sources" "the program's sources are the commit's" checkout::sources;
     1 "git.kernels" "kernel sources and compiler arguments are the commit's" checkout::kernels;
     1 "git.configurations" "configurations are the commit's" checkout::configurations;

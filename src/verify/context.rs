@@ -14,7 +14,7 @@ pub(super) struct Context<'a> {
     /// What this program was made from, if it is known.
     pub(super) own: Option<&'a Build>,
     pub(super) checkout: Option<&'a Checkout>,
-    pub(super) allow_dirty: bool,
+    pub(super) allow_unpinned: bool,
     /// Peaks recomputed from the samples.
     pub(super) peaks: Peaks,
     /// Derived figures of each case, recomputed from the samples.
@@ -26,7 +26,7 @@ impl<'a> Context<'a> {
         file: &'a ResultFile,
         own: Option<&'a Build>,
         checkout: Option<&'a Checkout>,
-        allow_dirty: bool,
+        allow_unpinned: bool,
     ) -> Self {
         let payload = &file.payload;
         let peaks = Peaks::of(&payload.cases);
@@ -40,7 +40,7 @@ impl<'a> Context<'a> {
             payload,
             own,
             checkout,
-            allow_dirty,
+            allow_unpinned,
             peaks,
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::checks::{CHECKS, Check};
+use super::checks::{CHECKS, Check, PINNING};
 use super::context::Context;
 use super::git::Checkout;
 use super::outcome::{Outcome, Status};
@@ -18,9 +18,9 @@ use crate::result::{ReadError, Reading, parse, read};
 pub struct Options {
     /// A git checkout that must hold the commit that the result names.
     pub git: Option<PathBuf>,
-    /// Accept a result of a working copy with uncommitted changes, or of an unknown commit. For development: nobody can
-    /// rebuild such a program.
-    pub allow_dirty: bool,
+    /// Accept a result that is no pinned evidence: of an unknown commit, of a working copy with uncommitted changes, or
+    /// of a toolchain that flake.lock does not pin. For development: nobody can rebuild such a program.
+    pub allow_unpinned: bool,
 }
 
 /// One check of one file.
@@ -45,10 +45,14 @@ pub struct Report {
     pub verified: bool,
     /// The highest level up to which no check failed.
     pub level: Reading<u8>,
+    /// Whether the result is pinned evidence: it names all that a stranger needs to build its program again.
+    pub pinned: bool,
     /// Checks that held.
     pub passed: usize,
     /// Checks that did not.
     pub failed: usize,
+    /// Checks that did not, which the caller allows.
+    pub allowed: usize,
     /// Checks that could not be made.
     pub skipped: usize,
     /// All checks in order of their levels.
@@ -130,7 +134,7 @@ pub(super) fn verify_as(
         Err(error) => return unread(file, &error),
     };
     let checkout = options.git.as_deref().map(Checkout::at);
-    let context = Context::new(&result, own, checkout.as_ref(), options.allow_dirty);
+    let context = Context::new(&result, own, checkout.as_ref(), options.allow_unpinned);
     report(file, |check| (check.run)(&context))
 }
 
@@ -183,9 +187,21 @@ fn report(file: &str, mut run: impl FnMut(&Check) -> Outcome) -> Report {
             None => Reading::of(highest),
             Some(level) => Reading::from_option(level.checked_sub(1), "a check of level 0 failed"),
         },
+        pinned: pinned(&checks),
         passed: count(Status::Pass),
         failed: count(Status::Fail),
+        allowed: count(Status::Allowed),
         skipped: count(Status::Skipped),
         checks,
     }
+}
+
+/// Whether every check of [`PINNING`] was looked at, and none found anything.
+fn pinned(checks: &[CheckOutcome]) -> bool {
+    let pinning = |check: &&CheckOutcome| PINNING.contains(&check.name);
+    let mut found = checks.iter().filter(pinning).map(|check| check.status);
+    let read = checks
+        .iter()
+        .all(|check| check.level > 0 || check.status == Status::Pass);
+    read && found.all(|status| matches!(status, Status::Pass | Status::Skipped))
 }

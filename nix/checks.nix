@@ -36,7 +36,7 @@ let
   check = name: script: pkgs.runCommand "sparkbench-${name}" { } "${script}\ntouch $out";
 in
 {
-  inherit runner;
+  build = runner;
 
   # Unit tests and those of the command line, with all snapshots.
   tests = cargo "tests" {

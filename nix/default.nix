@@ -76,14 +76,13 @@ let
             machine
             ;
         };
+      benches = lib.mapAttrs (name: target: bench "bench-${name}" target.machine) targets;
       programs = {
         bench = bench "bench" null;
         verify = app "verify";
         inspect = app "inspect";
       }
-      // lib.mapAttrs' (
-        name: target: lib.nameValuePair "bench-${name}" (bench "bench-${name}" target.machine)
-      ) targets;
+      // prefixed "bench" benches;
       descriptions = {
         bench = "Measure the machine found";
         verify = "Check result files";
@@ -124,9 +123,10 @@ let
 
       devShells.default = import ./dev-shell.nix { inherit pkgs cuda; };
       formatter = pkgs.nixfmt-tree;
+      lib.queued = import ./queued.nix { inherit pkgs targets benches; };
     };
 
   all = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] perSystem;
   output = name: lib.mapAttrs (_: outputs: outputs.${name}) all;
 in
-lib.genAttrs [ "packages" "apps" "checks" "devShells" "formatter" ] output
+lib.genAttrs [ "packages" "apps" "checks" "devShells" "formatter" "lib" ] output

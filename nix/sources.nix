@@ -2,10 +2,12 @@
 { lib }:
 let
   root = ../.;
-  from = files: lib.fileset.toSource {
-    inherit root;
-    fileset = lib.fileset.unions files;
-  };
+  from =
+    files:
+    lib.fileset.toSource {
+      inherit root;
+      fileset = lib.fileset.unions files;
+    };
   # As DETERMINING in src/build_info/record.rs.  One that is missing here shows as another `source_sha256`.
   determining = [
     ../Cargo.lock
@@ -13,7 +15,7 @@ let
     ../build
     ../build.rs
     ../configs
-    ../kernel-builder
+    ../kernels
     ../schema
     ../src
   ];

@@ -23,6 +23,9 @@ let
     "dontConfigure"
     "dontBuild"
     "dontFixup"
+    "requiredSystemFeatures"
+    "preferLocalBuild"
+    "allowSubstitutes"
   ];
   unseen = [
     "name"
@@ -65,8 +68,7 @@ let
       // {
         meta = args.meta or { };
         inherit (args) pname version;
-        overrideAttrs =
-          f: mkDerivation (args // f ({ nativeBuildInputs = [ ]; } // args));
+        overrideAttrs = f: mkDerivation (args // f ({ nativeBuildInputs = [ ]; } // args));
       };
 
   # A file that has to be in the store already.  Its path follows from name and digest, so it is the one that nixpkgs'
@@ -103,16 +105,17 @@ let
     };
 
   runCommand =
-    name:
-    { meta ? { } }:
-    script:
-    mkDerivation {
-      inherit name meta;
-      dontUnpack = true;
-      dontConfigure = true;
-      dontBuild = true;
-      installPhase = script;
-    };
+    name: attributes: script:
+    mkDerivation (
+      attributes
+      // {
+        inherit name;
+        dontUnpack = true;
+        dontConfigure = true;
+        dontBuild = true;
+        installPhase = script;
+      }
+    );
 
   writeText =
     name: text:

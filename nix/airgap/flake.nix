@@ -4,7 +4,7 @@
   outputs =
     { self }:
     {
-      # Read by nix/provenance.nix, so that no result built this way can pass for a pinned one.
+      # Reaches every result by ../provenance.nix, so that none passes for a pinned one.
       standIn = true;
       lib = import ./lib.nix;
       legacyPackages.x86_64-linux = import self.outPath { system = "x86_64-linux"; };

@@ -51,8 +51,7 @@ in
     concatStringsSep sep (map f list);
   importJSON = path: builtins.fromJSON (builtins.readFile path);
   removeSuffix =
-    suffix: s:
-    if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
+    suffix: s: if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
 
   inherit escapeShellArg;
   escapeShellArgs = args: concatStringsSep " " (map escapeShellArg args);
@@ -62,7 +61,12 @@ in
 
   # Only whole paths and unions of them: enough to name the files that a derivation reads.
   fileset = {
-    unions = sets: concatLists (map toList sets);
+    unions =
+      sets:
+      map (
+        path:
+        if builtins.pathExists path then path else throw "airgap: no file ${toString path} for a fileset"
+      ) (concatLists (map toList sets));
     toSource =
       { root, fileset }:
       let

@@ -47,7 +47,7 @@ in
       export INSTA_UPDATE=no CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0
       git init --quiet
       git add .
-      cargo test --offline
+      cargo test --offline --no-fail-fast
     '';
   };
 

@@ -1,10 +1,10 @@
 //! What this binary was made from; knows nothing of devices.
 
-mod code_digest;
-mod digest;
+pub(crate) mod code_digest;
+pub(crate) mod digest;
 mod embedded;
 mod error;
-mod manifest;
+pub(crate) mod manifest;
 mod nar;
 mod nix;
 mod record;

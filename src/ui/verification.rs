@@ -60,6 +60,13 @@ fn render_file(report: &Report) -> String {
             ]);
         }
     }
+    for command in &report.rebuilt_by {
+        table.toned_row([
+            ("  rebuilt".to_owned(), Tone::Plain),
+            ("by".to_owned(), Tone::Plain),
+            (command.clone(), Tone::Plain),
+        ]);
+    }
     let mut levels: Vec<u8> = report.checks.iter().map(|check| check.level).collect();
     levels.sort_unstable();
     levels.dedup();
@@ -113,6 +120,7 @@ mod tests {
             passed: count(Status::Pass),
             failed: count(Status::Fail),
             allowed: count(Status::Allowed),
+            rebuilt_by: Vec::new(),
             skipped: count(Status::Skipped),
             checks,
         }
@@ -149,6 +157,10 @@ mod tests {
                 check("physics.bandwidth", 2, Status::Pass, &[]),
             ],
         );
+        let good = Report {
+            rebuilt_by: vec!["nix build --no-link --json 'git+file:///src?rev=c0ffee#packages.x86_64-linux.sparkbench'".to_owned()],
+            ..good
+        };
         let allowed = report(
             "results/development.json",
             vec![

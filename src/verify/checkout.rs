@@ -1,15 +1,17 @@
 //! Level 1: which program measured, against a git checkout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::context::Context;
 use super::git::Checkout;
+use super::images::flags;
 use super::outcome::{Findings, Outcome};
-use super::provenance::flags;
+
 use crate::build_info::{DETERMINING, is_hex, sha256_hex};
+use crate::config::load;
 use crate::result::ConfigRecord;
 
 /// Runs `check` with the checkout and the commit that the result names.
@@ -89,6 +91,35 @@ pub(super) fn flake_lock(context: &Context<'_>) -> Outcome {
         }
         Ok(findings.outcome())
     })
+}
+
+/// Which weights a model's text of digest `stated` pins that the commit's does not, where this program knows that text.
+fn other_pins(path: &str, stated: &str, of_commit: &str) -> String {
+    let name = path.strip_prefix("configs/models/").unwrap_or_default();
+    let known = load::model(name.trim_end_matches(".yaml")).ok();
+    let Some(known) = known.filter(|model| model.source.sha256 == stated) else {
+        return String::new();
+    };
+    let pins = |text: &str| -> BTreeSet<String> {
+        let pin = |line: &str| {
+            let (_, rest) = line.split_once("sha256: ")?;
+            rest.split_whitespace().next().map(str::to_owned)
+        };
+        text.lines().filter_map(pin).collect()
+    };
+    let (stated, of_commit) = (pins(&known.source.text), pins(of_commit));
+    let only = |some: &BTreeSet<String>, others: &BTreeSet<String>| {
+        let only: Vec<&str> = some.difference(others).map(String::as_str).collect();
+        only.join(", ")
+    };
+    match stated == of_commit {
+        true => "; both pin the same weights".to_owned(),
+        false => format!(
+            ": it pins the weights [{}], the commit [{}]",
+            only(&stated, &of_commit),
+            only(&of_commit, &stated)
+        ),
+    }
 }
 
 /// What `flake.lock` pins as the flake's own input `nixpkgs`.
@@ -246,9 +277,12 @@ pub(super) fn configurations(context: &Context<'_>) -> Outcome {
         let mut findings = Findings::default();
         for (path, stated) in &stated {
             // A configuration of the user's own lies nowhere in the commit.
-            let expected = files.get(path).map(|bytes| sha256_hex(bytes));
-            findings.expect(expected.is_none_or(|expected| expected == *stated), || {
-                format!("{path} is not that of the commit")
+            let Some(text) = files.get(path) else {
+                continue;
+            };
+            findings.expect(sha256_hex(text) == *stated, || {
+                let pins = other_pins(path, stated, &String::from_utf8_lossy(text));
+                format!("{path} is not that of the commit{pins}")
             });
         }
         Ok(findings.outcome())

@@ -3,7 +3,8 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    cases, checkout, derived, file, machine, physics, provenance, session, telemetry, timing,
+    cases, checkout, derived, file, images, machine, physics, provenance, rebuild, session,
+    telemetry, timing,
 };
 
 /// One check.
@@ -49,8 +50,8 @@ pub const CHECKS: &[Check] = checks! {
     1 "provenance.flake_lock" "the result names flake.lock; skipped where the commit has none" provenance::flake_lock;
     1 "provenance.build" "compiler, target and profile are stated and fit each other" provenance::build;
     1 "provenance.nix" "what Nix says it built with fits the program and its kernel images" provenance::nix;
-    1 "provenance.images" "kernel images were loaded as built, for the GPU's architecture" provenance::loaded;
-    1 "provenance.manifests" "every kernel image's manifest is consistent, without PTX and without spills" provenance::manifests;
+    1 "provenance.images" "kernel images were loaded as built, for the GPU's architecture" images::loaded;
+    1 "provenance.manifests" "every kernel image's manifest is consistent, without PTX and without spills" images::manifests;
     1 "provenance.same_build" "sources and kernels are those of this program; skipped for results of other commits" provenance::same_build;
     1 "provenance.configurations" "configurations with the name or the text of a built-in one are that one" provenance::configurations;
     1 "git.commit" "the commit is in the checkout, at or before HEAD" checkout::commit;
@@ -113,4 +114,6 @@ pub const CHECKS: &[Check] = checks! {
     2 "telemetry.times" "readings follow each other within the session" telemetry::times;
     2 "telemetry.series" "every series has its unit and one reading per time" telemetry::series;
     2 "telemetry.bounds" "clocks, power, temperature and memory are possible" telemetry::bounds;
+    3 "rebuild.runner" "store path, NAR hash and executable are those that Nix builds of the commit" rebuild::runner;
+    3 "rebuild.kernels" "kernel images have the code, per architecture, that the commit compiles to" rebuild::kernels;
 };

@@ -1,4 +1,4 @@
-//! Decides whether a result file may be believed, from its bytes alone or with a git checkout; measures nothing.
+//! Decides whether a result file may be believed, from its bytes alone, with a git checkout, or with a rebuild; measures and builds nothing.
 
 mod cases;
 mod checkout;
@@ -7,10 +7,12 @@ mod context;
 mod derived;
 mod file;
 mod git;
+mod images;
 mod machine;
 mod outcome;
 mod physics;
 mod provenance;
+mod rebuild;
 mod report;
 mod session;
 mod telemetry;
@@ -19,5 +21,7 @@ mod tests;
 mod timing;
 
 pub use checks::{CHECKS, Check};
+pub use git::Checkout;
 pub use outcome::Status;
+pub use rebuild::{CodeDigests, Rebuilt, RebuiltKernels, RebuiltRunner};
 pub use report::{CheckOutcome, Options, Report, result_files, verify, verify_file};

@@ -106,7 +106,7 @@ fn other_nixpkgs(payload: &Payload, revision: bool) -> Reading<NixRecord> {
 fn report(directory: &Path, payload: &Payload) -> Report {
     let options = Options {
         git: Some(directory.to_owned()),
-        allow_unpinned: false,
+        ..Options::default()
     };
     verify("sample", seal(payload).unwrap().text.as_bytes(), &options)
 }

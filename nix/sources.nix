@@ -27,7 +27,7 @@ in
     ++ [
       ../README.md
       ../docs
-      ../fuzz/seeds
+      ../fuzz
       ../results
       ../tests
     ]

@@ -4,7 +4,7 @@ mod bpe;
 mod error;
 mod split;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tokenizer;
 mod vocabulary;
 

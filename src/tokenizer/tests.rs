@@ -16,7 +16,7 @@ use super::{Tokenizer, TokenizerError, Vocabulary};
 /// A published vocabulary cut down to what some texts need, and the ids that llama.cpp makes of them with the whole one
 /// (`tests/oracle/tokenizer_fixture.py`).
 #[derive(Clone, Deserialize)]
-struct Fixture {
+pub(crate) struct Fixture {
     model: String,
     pre: Option<String>,
     bos_token_id: Option<u32>,
@@ -80,8 +80,8 @@ fn strings<S: AsRef<str>>(name: &str, strings: impl IntoIterator<Item = S>) -> (
     (key(name), Value::Array(Array::String(strings)))
 }
 
-static QWEN: LazyLock<(Fixture, Tokenizer)> = LazyLock::new(|| fixture("qwen35"));
-static GEMMA: LazyLock<(Fixture, Tokenizer)> = LazyLock::new(|| fixture("gemma4"));
+pub(crate) static QWEN: LazyLock<(Fixture, Tokenizer)> = LazyLock::new(|| fixture("qwen35"));
+pub(crate) static GEMMA: LazyLock<(Fixture, Tokenizer)> = LazyLock::new(|| fixture("gemma4"));
 
 fn fixture(name: &str) -> (Fixture, Tokenizer) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tokenizer");

@@ -13,11 +13,14 @@ pub mod kernels;
 pub mod measure;
 pub mod model;
 pub mod plan;
+
+pub mod prompt;
 pub mod quant;
 pub mod result;
 pub mod run;
 pub mod stats;
 pub mod telemetry;
+pub mod tokenizer;
 pub mod ui;
 pub mod units;
 pub mod verify;

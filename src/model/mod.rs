@@ -11,6 +11,7 @@ mod qwen35moe;
 pub mod synth;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use crate::config::SyntheticScale as Scale;
 pub use architecture::{Architecture, LayerKind, Model, TensorShape};
@@ -19,3 +20,4 @@ pub use error::ModelError;
 pub use gemma4::Gemma4;
 pub use mix::Mix;
 pub use qwen35moe::Qwen35Moe;
+pub use token::{TokenType, byte_letter};

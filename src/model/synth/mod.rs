@@ -8,5 +8,5 @@ mod values;
 mod write;
 
 pub use error::SynthError;
-pub use plan::{SynthPlan, plan};
+pub use plan::{SynthPlan, is_synthetic, plan};
 pub use write::{SynthReport, write};

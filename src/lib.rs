@@ -15,6 +15,7 @@ pub mod measure;
 pub mod model;
 pub mod plan;
 pub mod quant;
+pub mod reference;
 pub mod result;
 pub mod run;
 pub mod stats;

@@ -16,8 +16,10 @@ pub(super) struct DeltaHeads {
     pub key: usize,
     /// Value heads.
     pub value: usize,
-    /// Elements of a head.
-    pub dim: usize,
+    /// Elements of a query or key head.
+    pub key_dim: usize,
+    /// Elements of a value head.
+    pub value_dim: usize,
 }
 
 /// The columns that the convolution still sees, and a matrix for each value head.
@@ -25,21 +27,21 @@ pub(super) struct DeltaHeads {
 pub(super) struct DeltaState {
     /// \[taps - 1\]\[channels\], oldest first.
     window: Activations,
-    /// \[value heads\]\[dim of the value\]\[dim of the key\]
+    /// \[value heads\]\[value_dim\]\[key_dim\]
     matrices: Vec<f32>,
 }
 
 impl DeltaHeads {
     /// Channels of the convolution: queries, keys and values.
     pub fn channels(self) -> usize {
-        (2 * self.key + self.value) * self.dim
+        2 * self.key * self.key_dim + self.value * self.value_dim
     }
 }
 
 impl DeltaState {
     /// The state before the first token, for a convolution of `taps` taps.
     pub fn new(heads: DeltaHeads, taps: usize) -> Result<Self, EngineError> {
-        let elements = heads.value.saturating_mul(heads.dim * heads.dim);
+        let elements = heads.value.saturating_mul(heads.value_dim * heads.key_dim);
         let mut matrices = Vec::new();
         matrices
             .try_reserve_exact(elements)
@@ -89,10 +91,10 @@ impl DeltaState {
         out
     }
 
-    /// Passes the tokens through the gated delta rule: \[tokens\]\[value heads × dim\].
+    /// Passes the tokens through the gated delta rule: \[tokens\]\[value heads × value_dim\].
     ///
     /// `mixed` is \[tokens\]\[queries, keys, values\]. `decay` (logarithms, at most 0) and `beta` are
-    /// \[tokens\]\[value heads\]. Per head and token, with unit query q (divided by √dim) and unit key k:
+    /// \[tokens\]\[value heads\]. Per head and token, with unit query q (divided by √key_dim) and unit key k:
     /// S ← e^decay S; S ← S + beta (v - S k) kᵀ; out = S q.
     pub fn apply(
         &mut self,
@@ -102,34 +104,39 @@ impl DeltaState {
         beta: &Activations,
         epsilon: f32,
     ) -> Activations {
-        let DeltaHeads { key, value, dim } = heads;
-        let scale = 1.0 / (dim as f32).sqrt();
+        let DeltaHeads {
+            key,
+            value,
+            key_dim,
+            value_dim,
+        } = heads;
+        let scale = 1.0 / (key_dim as f32).sqrt();
         for row in mixed.rows_mut() {
-            let (queries, rest) = row.split_at_mut(key * dim);
-            for query in queries.chunks_exact_mut(dim) {
+            let (queries, rest) = row.split_at_mut(key * key_dim);
+            for query in queries.chunks_exact_mut(key_dim) {
                 l2_norm(query, epsilon);
                 query.iter_mut().for_each(|q| *q *= scale);
             }
-            let keys = rest[..key * dim].chunks_exact_mut(dim);
+            let keys = rest[..key * key_dim].chunks_exact_mut(key_dim);
             keys.for_each(|key| l2_norm(key, epsilon));
         }
-        // One task per head: \[value heads\]\[tokens × dim\], turned to \[tokens\]\[value heads × dim\] behind it.
+        // One task per head, so results come as \[value heads\]\[tokens × value_dim\].
         let tokens = mixed.tokens();
-        let mut by_head = Activations::zeros(value, tokens * dim);
+        let mut by_head = Activations::zeros(value, tokens * value_dim);
         by_head
             .values_mut()
-            .par_chunks_exact_mut(tokens * dim)
-            .zip(self.matrices.par_chunks_exact_mut(dim * dim))
+            .par_chunks_exact_mut(tokens * value_dim)
+            .zip(self.matrices.par_chunks_exact_mut(value_dim * key_dim))
             .enumerate()
             .for_each(|(head, (out, matrix))| {
-                for (token, out) in out.chunks_exact_mut(dim).enumerate() {
-                    let row = mixed.row(token);
-                    let of = |index: usize| &row[index * dim..(index + 1) * dim];
-                    let (q, k) = (of(head % key), of(key + head % key));
-                    let v = of(2 * key + head);
+                for (token, out) in out.chunks_exact_mut(value_dim).enumerate() {
+                    let (keys, values) = mixed.row(token).split_at(2 * key * key_dim);
+                    let (q, k) = (head % key * key_dim, (key + head % key) * key_dim);
+                    let (q, k) = (&keys[q..q + key_dim], &keys[k..k + key_dim]);
+                    let v = &values[head * value_dim..(head + 1) * value_dim];
                     let decay = decay.row(token)[head].exp();
                     let beta = beta.row(token)[head];
-                    for ((s, v), out) in matrix.chunks_exact_mut(dim).zip(v).zip(out) {
+                    for ((s, v), out) in matrix.chunks_exact_mut(key_dim).zip(v).zip(out) {
                         s.iter_mut().for_each(|s| *s *= decay);
                         let delta = beta * (v - dot(s, k));
                         s.iter_mut().zip(k).for_each(|(s, k)| *s += delta * k);
@@ -137,10 +144,10 @@ impl DeltaState {
                     }
                 }
             });
-        let mut out = Activations::zeros(tokens, value * dim);
+        let mut out = Activations::zeros(tokens, value * value_dim);
         for (token, out) in out.rows_mut().enumerate() {
-            for (out, of_head) in out.chunks_exact_mut(dim).zip(by_head.rows()) {
-                out.copy_from_slice(&of_head[token * dim..(token + 1) * dim]);
+            for (out, of_head) in out.chunks_exact_mut(value_dim).zip(by_head.rows()) {
+                out.copy_from_slice(&of_head[token * value_dim..(token + 1) * value_dim]);
             }
         }
         out

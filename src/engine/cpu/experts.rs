@@ -58,7 +58,7 @@ pub(super) fn route(logits: &[f32], used: usize) -> Vec<Choice> {
 
 /// One projection of every expert: expert e has `rows` rows from `first` + e · `stride` on. Gate and up projections
 /// that share a tensor differ in `first`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ExpertMatrix {
     pub matrix: Matrix,
     pub first: usize,

@@ -43,7 +43,7 @@ struct Attention {
     rope: Rope,
     query: Matrix,
     key: Matrix,
-    /// Full-attention layers have none: their values are the key projection before its norm and rotation.
+    /// Where there is none, values are the key projection before its norm and rotation.
     value: Option<Matrix>,
     output: Matrix,
     query_norm: Vec<f32>,
@@ -162,18 +162,17 @@ impl Attention {
         let heads = heads(shape, kind);
         let sliding = kind == LayerKind::SlidingAttention;
         let rope = match sliding {
-            true => Rope::new(heads.dim, shape.sliding_rope_base),
-            false => Rope::new(heads.dim, shape.full_rope_base).slowed(rope_factors),
+            true => Rope::new(shape.sliding_rotary_dim as usize, shape.sliding_rope_base),
+            false => {
+                Rope::new(shape.full_rotary_dim as usize, shape.full_rope_base).slowed(rope_factors)
+            }
         };
         Ok(Attention {
             heads,
             rope,
             query: weights.matrix("attn_q.weight")?,
             key: weights.matrix("attn_k.weight")?,
-            value: match sliding {
-                true => Some(weights.matrix("attn_v.weight")?),
-                false => None,
-            },
+            value: weights.optional("attn_v.weight")?,
             output: weights.matrix("attn_output.weight")?,
             query_norm: weights.vector("attn_q_norm.weight")?,
             key_norm: weights.vector("attn_k_norm.weight")?,

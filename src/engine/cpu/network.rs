@@ -38,6 +38,10 @@ impl Network {
     ) -> Result<Self, EngineError> {
         let weights = Weights::of_model(file);
         let embedding = weights.matrix("token_embd.weight")?;
+        // Without a projection of its own, the output is the embedding's.
+        let output = weights
+            .optional("output.weight")?
+            .unwrap_or_else(|| embedding.clone());
         let output_norm = weights.vector("output_norm.weight")?;
         let (position, logits, routing) = (0, Vec::new(), Vec::new());
         Ok(match architecture {
@@ -47,19 +51,19 @@ impl Network {
                 layers: qwen35moe::layers(shape, file, context)?,
                 output_norm,
                 epsilon: shape.rms_epsilon,
-                output: weights.matrix("output.weight")?,
+                output,
                 logit_cap: None,
                 position,
                 logits,
                 routing,
             },
             Architecture::Gemma4(shape) => Network {
-                output: embedding.clone(),
                 embedding,
                 embedding_scale: (shape.embedding as f32).sqrt(),
                 layers: gemma4::layers(shape, file, context)?,
                 output_norm,
                 epsilon: shape.rms_epsilon,
+                output,
                 logit_cap: Some(shape.logit_cap),
                 position,
                 logits,

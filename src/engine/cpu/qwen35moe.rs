@@ -178,7 +178,8 @@ impl GatedDeltaNet {
         let heads = DeltaHeads {
             key: shape.key_heads as usize,
             value: shape.value_heads as usize,
-            dim: shape.state_size as usize,
+            key_dim: shape.state_size as usize,
+            value_dim: shape.value_dim as usize,
         };
         Ok(GatedDeltaNet {
             heads,
@@ -210,7 +211,7 @@ impl GatedDeltaNet {
             }
         }
         let mut out = self.state.apply(self.heads, mixed, &decay, &beta, epsilon);
-        norm_heads(&mut out, self.heads.dim, Some(&self.norm), epsilon);
+        norm_heads(&mut out, self.heads.value_dim, Some(&self.norm), epsilon);
         out.combine(&self.gate.times(h), |out, gate| *out *= silu(gate));
         self.output.times(&out)
     }

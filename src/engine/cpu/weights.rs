@@ -40,6 +40,14 @@ impl<'a> Weights<'a> {
         }
     }
 
+    /// A matrix that some files have.
+    pub fn optional(&self, name: &str) -> Result<Option<Matrix>, EngineError> {
+        match self.file.tensor(&self.name(name)) {
+            Some(_) => self.matrix(name).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A matrix, or the stacked matrices of all experts.
     pub fn matrix(&self, name: &str) -> Result<Matrix, EngineError> {
         Matrix::new(self.file, self.tensor(name)?).map_err(|source| EngineError::TensorType {
@@ -73,32 +81,33 @@ impl<'a> Weights<'a> {
         embedding: usize,
         function: Gate,
     ) -> Result<Experts, EngineError> {
-        const FUSED: &str = "ffn_gate_up_exps.weight";
-        let of = |name, first, stride, rows| {
-            Ok::<_, EngineError>(ExpertMatrix {
-                matrix: self.matrix(name)?,
-                first,
-                stride,
-                rows,
-            })
+        let gate = |matrix, stride| ExpertMatrix {
+            matrix,
+            stride,
+            first: 0,
+            rows: width,
         };
-        let fused = self.file.tensor(&self.name(FUSED)).is_some();
-        let (gate, up) = if fused {
-            (
-                of(FUSED, 0, 2 * width, width)?,
-                of(FUSED, width, 2 * width, width)?,
-            )
-        } else {
-            (
-                of("ffn_gate_exps.weight", 0, width, width)?,
-                of("ffn_up_exps.weight", 0, width, width)?,
-            )
+        let (gate, up) = match self.optional("ffn_gate_up_exps.weight")? {
+            // In each expert the gate's rows come first.
+            Some(fused) => {
+                let gate = gate(fused, 2 * width);
+                let first = width;
+                (gate.clone(), ExpertMatrix { first, ..gate })
+            }
+            None => (
+                gate(self.matrix("ffn_gate_exps.weight")?, width),
+                gate(self.matrix("ffn_up_exps.weight")?, width),
+            ),
         };
-        let down = of("ffn_down_exps.weight", 0, embedding, embedding)?;
         Ok(Experts {
             gate,
             up,
-            down,
+            down: ExpertMatrix {
+                matrix: self.matrix("ffn_down_exps.weight")?,
+                stride: embedding,
+                first: 0,
+                rows: embedding,
+            },
             function,
         })
     }

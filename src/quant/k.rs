@@ -67,9 +67,15 @@ fn scale_and_shift(
     for ((weights, codes), sub) in weights.iter_mut().zip(codes).zip(subs) {
         let scale = d * f32::from(sub.scale);
         let min = dmin * f32::from(sub.min);
-        for (w, q) in weights.iter_mut().zip(codes) {
-            *w = scale * f32::from(*q) - min;
-        }
+        affine(scale, min, codes, weights);
+    }
+}
+
+/// Apart from the loop over sub-blocks, because the compiler would vectorise across them and gather single bytes.
+#[inline(never)]
+fn affine(scale: f32, min: f32, codes: &[u8; 32], out: &mut [f32; 32]) {
+    for (w, q) in out.iter_mut().zip(codes) {
+        *w = scale * f32::from(*q) - min;
     }
 }
 

@@ -78,17 +78,32 @@ impl Sample {
     /// A file of `architecture` with values from `seed`; `ty` says the type of each tensor of two or more dimensions
     /// that is not F32 in every file.
     pub fn new(architecture: &Architecture, seed: u64, ty: TensorType) -> Self {
+        let always_f32 = |name: &str| {
+            ["norm", "ffn_gate_inp", "conv1d"]
+                .iter()
+                .any(|part| name.contains(part))
+        };
+        let tensors = architecture.tensors();
+        let types: Vec<TensorType> = tensors
+            .iter()
+            .map(|tensor| match tensor.dims.len() {
+                2.. if !always_f32(&tensor.name) => ty,
+                _ => TensorType::F32,
+            })
+            .collect();
+        Self::with_types(architecture, seed, &types)
+    }
+
+    /// A file of `architecture` with values from `seed` and a type for each of its tensors.
+    pub fn with_types(architecture: &Architecture, seed: u64, types: &[TensorType]) -> Self {
         let name = Value::String(architecture.name().to_owned());
         let mut metadata = vec![("general.architecture".to_owned(), name)];
         metadata.extend(architecture.metadata());
-        let always_f32 = |name: &str| ["norm", "ffn_gate_inp", "conv1d"].iter().any(|part| name.contains(part));
         let tensors: Vec<_> = architecture
             .tensors()
             .into_iter()
-            .map(|tensor| match tensor.dims.len() {
-                2.. if !always_f32(&tensor.name) => (tensor.name, tensor.dims, ty),
-                _ => (tensor.name, tensor.dims, TensorType::F32),
-            })
+            .zip(types)
+            .map(|(tensor, ty)| (tensor.name, tensor.dims, *ty))
             .collect();
         let plan = lay_out(architecture, &metadata, &tensors, seed).unwrap();
         let tensors = tensors

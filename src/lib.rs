@@ -8,6 +8,7 @@ pub mod build_info;
 pub mod cli;
 pub mod config;
 pub mod device;
+pub mod engine;
 pub mod gguf;
 pub mod kernels;
 pub mod measure;
@@ -16,6 +17,7 @@ pub mod plan;
 
 pub mod prompt;
 pub mod quant;
+pub mod reference;
 pub mod result;
 pub mod run;
 pub mod stats;

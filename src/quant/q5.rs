@@ -10,17 +10,17 @@ pub struct BlockQ5_0<'a>(pub &'a [u8; 22]);
 #[derive(Debug, Clone, Copy)]
 pub struct BlockQ5_1<'a>(pub &'a [u8; 24]);
 
-/// Codes 0 to 31. Byte i of the nibbles holds elements i (low) and i + 16 (high).
+/// Codes 0 to 31. Byte i of the nibbles holds elements i (low) and i + 16 (high); bit i of the mask belongs to element i.
 fn codes(mask: [u8; 4], nibbles: &[u8]) -> [u8; 32] {
-    let mask = u32::from_le_bytes(mask);
-    std::array::from_fn(|i| {
-        let low = if i < 16 {
-            nibbles[i] & 15
-        } else {
-            nibbles[i - 16] >> 4
-        };
-        low | ((mask >> i & 1) as u8) << 4
-    })
+    let mut codes = [0; 32];
+    let (low, high) = codes.split_at_mut(16);
+    for ((low, high), byte) in low.iter_mut().zip(high).zip(nibbles) {
+        (*low, *high) = (byte & 15, byte >> 4);
+    }
+    for (i, code) in codes.iter_mut().enumerate() {
+        *code |= u8::from(mask[i / 8] & 1 << (i % 8) != 0) << 4;
+    }
+    codes
 }
 
 impl BlockQ5_0<'_> {
@@ -37,8 +37,8 @@ impl BlockQ5_0<'_> {
     /// The 32 weights.
     pub fn dequantize(self, out: &mut [f32; 32]) {
         let d = self.d();
-        for (w, q) in out.iter_mut().zip(self.codes()) {
-            *w = d * f32::from(q);
+        for (w, q) in out.iter_mut().zip(&self.codes()) {
+            *w = d * f32::from(*q);
         }
     }
 }
@@ -62,8 +62,8 @@ impl BlockQ5_1<'_> {
     /// The 32 weights.
     pub fn dequantize(self, out: &mut [f32; 32]) {
         let (d, m) = (self.d(), self.m());
-        for (w, q) in out.iter_mut().zip(self.codes()) {
-            *w = d * f32::from(q) + m;
+        for (w, q) in out.iter_mut().zip(&self.codes()) {
+            *w = d * f32::from(*q) + m;
         }
     }
 }

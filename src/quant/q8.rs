@@ -20,8 +20,8 @@ impl BlockQ8_0<'_> {
     /// The 32 weights.
     pub fn dequantize(self, out: &mut [f32; 32]) {
         let d = self.d();
-        for (w, q) in out.iter_mut().zip(self.codes()) {
-            *w = d * f32::from(q);
+        for (w, q) in out.iter_mut().zip(&self.codes()) {
+            *w = d * f32::from(*q);
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod kernels;
 pub mod measure;
 pub mod model;
 pub mod plan;
+pub mod protocol;
 pub mod quant;
 pub mod result;
 pub mod run;

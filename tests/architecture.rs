@@ -24,6 +24,7 @@ const ORDER: &[&str] = &[
     "reference",
     "kernels",
     "device",
+    "protocol",
     "model",
     "gguf",
     "quant",

@@ -16,6 +16,7 @@ pub mod model;
 pub mod plan;
 pub mod protocol;
 pub mod quant;
+pub mod reference;
 pub mod result;
 pub mod run;
 pub mod stats;

@@ -65,6 +65,14 @@ pub enum EngineError {
         /// Longest context that fits; 0 if none does.
         fits: usize,
     },
+    /// The system refused memory that seemed free.
+    #[error("cannot allocate {} for {what}", Bytes(*.bytes))]
+    Allocation {
+        /// What the memory is for.
+        what: &'static str,
+        /// Bytes asked for.
+        bytes: u64,
+    },
     /// An id that the vocabulary does not have.
     #[error("expected token ids below {vocabulary}, found {id}")]
     TokenOutOfRange {
@@ -99,6 +107,9 @@ impl EngineError {
             EngineError::OutOfMemory { fits: 0, .. } => {
                 Some("free some memory, or use a machine with more".to_owned())
             }
+            EngineError::Allocation { .. } => Some(
+                "ask for a shorter context, or raise the limit on this process's memory".to_owned(),
+            ),
             EngineError::OutOfMemory { fits, .. } => {
                 Some(format!("a context of {fits} tokens fits"))
             }
@@ -111,6 +122,9 @@ impl EngineError {
 
     /// Whether memory ran out.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self, EngineError::OutOfMemory { .. })
+        matches!(
+            self,
+            EngineError::OutOfMemory { .. } | EngineError::Allocation { .. }
+        )
     }
 }

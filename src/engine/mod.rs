@@ -1,5 +1,6 @@
 //! Engines: a model file opened on a device, taking token ids and giving logits; and the session that serves one.
 
+pub mod cpu;
 mod error;
 #[cfg(test)]
 mod fake;

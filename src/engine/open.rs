@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use super::cpu::CpuEngine;
 use super::{Engine, EngineError};
 
 /// A kind of device that an engine may run on.
@@ -38,9 +39,11 @@ impl fmt::Display for Device {
 ///
 /// `Unavailable` for a device without an engine; the rest as the device's own engine.
 pub fn open(device: Device, path: &Path, options: Options) -> Result<Box<dyn Engine>, EngineError> {
-    let _ = (path, options);
-    Err(EngineError::Unavailable {
-        device,
-        reason: "this build has no engine for it".to_owned(),
-    })
+    match device {
+        Device::Cpu => Ok(Box::new(CpuEngine::open(path, options)?)),
+        Device::Cuda => Err(EngineError::Unavailable {
+            device,
+            reason: "this build has no engine for it".to_owned(),
+        }),
+    }
 }

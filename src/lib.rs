@@ -14,8 +14,8 @@ pub mod kernels;
 pub mod measure;
 pub mod model;
 pub mod plan;
-
 pub mod prompt;
+pub mod protocol;
 pub mod quant;
 pub mod reference;
 pub mod result;

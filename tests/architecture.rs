@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "reference",
     "kernels",
     "device",
+    "protocol",
     "tokenizer",
     "model",
     "gguf",

@@ -1,9 +1,11 @@
 //! `spark-engine` as its user sees it.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 use sparkbench::build_info::{self, ImageManifest, sha256_hex};
+use sparkbench::protocol::{Reply, Request};
 
 fn engine(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_spark-engine"))
@@ -34,7 +36,10 @@ fn has_kernels() -> bool {
 #[test]
 fn the_help_is_the_documented_one() {
     insta::assert_snapshot!("help", stdout(&engine(&["--help"])));
-    insta::assert_snapshot!("help_kernels", stdout(&engine(&["kernels", "--help"])));
+    for command in ["serve", "score", "kernels"] {
+        let name = format!("help_{command}");
+        insta::assert_snapshot!(name, stdout(&engine(&[command, "--help"])));
+    }
 }
 
 #[test]
@@ -114,4 +119,86 @@ fn a_provenance_record_at_run_time_counts_before_the_stamp() {
         "spark-engine 0.1.0 (0123456789ab, modified)\n"
     );
     assert_eq!(version("{}"), "spark-engine 0.1.0 (commit unknown)\n");
+}
+
+/// `spark-engine serve`, and what it answers to `requests`.
+fn served(requests: &[Request]) -> (Output, Vec<Reply>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_spark-engine"))
+        .arg("serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let bytes: Vec<u8> = requests
+        .iter()
+        .flat_map(|one| one.bytes().unwrap())
+        .collect();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let mut stream = output.stdout.as_slice();
+    let replies = std::iter::from_fn(|| Reply::read(&mut stream).unwrap()).collect();
+    (output, replies)
+}
+
+#[test]
+fn a_session_begins_with_a_greeting_and_ends_with_the_stream() {
+    for requests in [
+        vec![Request::Hello { version: 1 }],
+        vec![Request::Hello { version: 1 }, Request::Stop],
+    ] {
+        let (output, replies) = served(&requests);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let name = format!("spark-engine {}", build_info::version_line());
+        assert_eq!(replies, [Reply::Hello { version: 1, name }]);
+    }
+}
+
+#[test]
+fn a_model_that_is_none_is_an_error_frame_and_an_exit_code() {
+    let load = |device: &str| Request::Load {
+        context: 9,
+        device: device.to_owned(),
+        path: "Cargo.toml".into(),
+    };
+    for (device, number) in [("cpu", 2), ("cuda", 4)] {
+        let (output, replies) = served(&[Request::Hello { version: 1 }, load(device)]);
+        assert_eq!(output.status.code(), Some(number), "{}", stderr(&output));
+        let Some(Reply::Error { code, message, .. }) = replies.last() else {
+            panic!("{replies:?}");
+        };
+        assert_eq!(i32::from(code.number()), number);
+        assert!(stderr(&output).starts_with(&format!("error: {message}\n")));
+    }
+}
+
+#[test]
+fn a_text_that_cannot_be_scored_is_one_line_and_leaves_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("ids"), "1 2 3\n").unwrap();
+    fs::write(path("words"), "1 two 3\n").unwrap();
+    let refused = [
+        (path("none"), "cpu", 2),
+        (path("words"), "cpu", 2),
+        (path("ids"), "cpu", 2),
+        (path("ids"), "cuda", 4),
+    ];
+    let said = refused.map(|(tokens, device, code)| {
+        let output = engine(&[
+            "score",
+            "--model",
+            "Cargo.toml",
+            "--tokens",
+            &tokens,
+            "--out",
+            &path("out.npy"),
+            "--device",
+            device,
+        ]);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(!directory.path().join("out.npy").exists());
+        stderr(&output).replace(&path(""), "")
+    });
+    insta::assert_snapshot!("refused_scores", said.join(""));
 }

@@ -58,6 +58,9 @@ fn request() -> Request {
         targets: Vec::new(),
         models: Vec::new(),
         device: DeviceChoice::Cuda(0),
+        weights: Default::default(),
+        engine: None,
+        corpus: None,
         seed: Some(7),
         arguments: Vec::new(),
     }

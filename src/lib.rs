@@ -20,6 +20,7 @@ pub mod reference;
 pub mod result;
 pub mod run;
 pub mod stats;
+pub mod subject;
 pub mod telemetry;
 pub mod ui;
 pub mod units;

@@ -13,6 +13,8 @@ mod network;
 mod norm;
 mod qwen35moe;
 mod rope;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use engine::CpuEngine;

@@ -110,7 +110,7 @@ pub enum SubjectError {
     },
     /// A frame came before what it answers had been sent.
     #[error(
-        "expected nothing before the prompt was sent, found frame {found} {early_ns} ns before"
+        "expected no answer before the request was sent, found frame {found} {early_ns} ns before"
     )]
     Early {
         /// The frame that came.

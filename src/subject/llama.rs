@@ -145,7 +145,10 @@ impl LlamaServer {
             }
             // It refuses connections at first, and answers 503 while it loads.
             let health = self.ask("/health", None, self.limits.next, interrupt);
-            if health.is_ok_and(|answer| answer.status == 200) {
+            // Read to its end, so that the server can write it to its end.
+            let healthy =
+                health.is_ok_and(|mut answer| answer.text().is_ok() && answer.status == 200);
+            if healthy {
                 return Ok(());
             }
             if begin.elapsed() > self.limits.load {

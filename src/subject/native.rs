@@ -58,6 +58,8 @@ struct Wire {
     requests: UnixStream,
     replies: Receiver<Arrival>,
     clock: SessionClock,
+    /// When the last request was about to be sent.
+    sent_ns: u64,
 }
 
 /// A frame, or why there is none, with the time of its last byte.
@@ -100,6 +102,7 @@ impl Native {
                 requests,
                 replies,
                 clock,
+                sent_ns: 0,
             },
             shape: options.shape,
             limits: options.limits,
@@ -152,6 +155,7 @@ impl Native {
             .map_err(|error| SubjectError::garbage(during, &error))?
             .concat();
         let sent_ns = self.wire.clock.now_ns();
+        self.wire.sent_ns = sent_ns;
         match self.wire.requests.write_all(&bytes) {
             Ok(()) => Ok(sent_ns),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -211,7 +215,13 @@ impl Native {
                 message,
                 hint,
             }),
-            Ok(Some(reply)) => Ok((arrival.at_ns, reply)),
+            Ok(Some(reply)) => match self.wire.sent_ns.saturating_sub(arrival.at_ns) {
+                0 => Ok((arrival.at_ns, reply)),
+                early_ns => Err(SubjectError::Early {
+                    found: reply.name(),
+                    early_ns,
+                }),
+            },
             Ok(None) => Err(self.process.end(during)),
             // A frame that breaks off is an engine that broke off.
             Err(ProtocolError::Truncated { .. } | ProtocolError::Io(_)) => {
@@ -251,11 +261,6 @@ impl Native {
         let sent_ns = self.send(&requests, PREFILL)?;
         let (prefilled_ns, reply) =
             self.await_reply(PREFILL, self.limits.first_token, task.interrupt)?;
-        let early_ns = sent_ns.saturating_sub(prefilled_ns);
-        if early_ns > 0 {
-            let found = reply.name();
-            return Err(SubjectError::Early { found, early_ns });
-        }
         expect_done(PREFILL, &reply, task.prompt.len() as u64)?;
         let mut generation = Generation {
             sent_ns,

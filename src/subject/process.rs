@@ -123,11 +123,15 @@ impl Process {
         }
     }
 
-    /// The last line of standard error with something in it, without control characters.
+    /// The last line of standard error that says something, without control characters.
     pub fn last_words(&self) -> String {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&tail);
-        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+        // A Rust program that panics says last how to have it say more.
+        let last = text
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty() && !line.starts_with("note: "));
         let plain = |c: char| if c.is_control() { ' ' } else { c };
         last.unwrap_or_default()
             .chars()

@@ -120,14 +120,14 @@ impl Write for Frames {
                 let bytes = Reply::Loaded(loaded).bytes().map_err(io::Error::other)?;
                 self.output.write_all(&bytes)?;
             }
-            // A token before anybody has asked for one: an answer to the last prompt, or a guess.
+            // Answers before anybody has asked.
             Ok(Some(Reply::Loaded(_))) if self.lie == "early" => {
-                self.output.write_all(frame)?;
+                let mut frames = frame.to_vec();
                 for position in [0, 5] {
                     let done = Reply::Done { position };
-                    self.output
-                        .write_all(&done.bytes().map_err(io::Error::other)?)?;
+                    frames.extend(done.bytes().map_err(io::Error::other)?);
                 }
+                self.output.write_all(&frames)?;
             }
             _ => self.output.write_all(frame)?,
         }

@@ -56,11 +56,10 @@ fn answer(lie: &str, loaded: bool, mut stream: TcpStream) {
 
 fn plain(stream: &mut TcpStream, status: &str, body: &str) {
     let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+    stream
+        .write_all(&[head.as_bytes(), body.as_bytes()].concat())
+        .unwrap();
 }
 
 fn completion(lie: &str, request: &Value, stream: &mut TcpStream) {
@@ -96,7 +95,7 @@ fn completion(lie: &str, request: &Value, stream: &mut TcpStream) {
             "withholds" if step == 2 => continue,
             _ => {}
         }
-        let id = (sum + step) % 2048 + if lie == "wrong_id" { 2048 } else { 0 };
+        let id = (sum + step) % 1024 + if lie == "wrong_id" { 1024 } else { 0 };
         event(
             stream,
             &json!({"content": "x", "tokens": [id], "stop": false}).to_string(),

@@ -10,7 +10,7 @@ use sparkbench::telemetry::SessionClock;
 use crate::{liar, lying, options, start, task};
 
 fn failing(lie: &str) -> SubjectError {
-    lying(lie).unwrap_err()
+    lying(lie, &[]).unwrap_err()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn an_engine_that_fails_before_it_decodes_is_named_by_its_failure() {
         ("chatty", "garbage"),
         ("next_version", "other_version"),
         ("other_shape", "other_model"),
-        ("early", "wrong_order"),
+        ("early", "early_frame"),
     ];
     for (lie, name) in failures {
         let error = failing(lie);

@@ -6,7 +6,8 @@ use sparkbench::build_info::{self, sha256_hex};
 use sparkbench::engine::{self, Device, Options, greedy};
 use sparkbench::subject::Subject;
 
-use crate::{model, options, start, task};
+use crate::model::model;
+use crate::{options, start, task};
 
 fn spark_engine() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_spark-engine"))

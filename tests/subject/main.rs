@@ -4,42 +4,19 @@ mod failures;
 mod honest;
 mod lies;
 mod llama;
+mod model;
+mod python;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sparkbench::model::synth;
-use sparkbench::model::{Mix, Model, Scale};
 use sparkbench::subject::{
     Generation, Limits, ModelShape, Native, NativeOptions, Subject, SubjectError, Task,
 };
 use sparkbench::telemetry::SessionClock;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
-
-/// Two tiny models of one shape and different weights, kept until the tests are done.
-static MODELS: LazyLock<(tempfile::TempDir, [PathBuf; 2])> = LazyLock::new(|| {
-    let directory = tempfile::tempdir().unwrap();
-    let paths = [1, 2].map(|seed| {
-        let path = directory.path().join(format!("{seed}.gguf"));
-        let model = Model::Qwen35;
-        let plan = synth::plan(model, Scale::Tiny, Mix::pinned(model), seed).unwrap();
-        synth::write(&plan, &path, |_| ControlFlow::Continue(())).unwrap();
-        path
-    });
-    (directory, paths)
-});
-
-fn model() -> &'static Path {
-    &MODELS.1[0]
-}
-
-fn other_model() -> &'static Path {
-    &MODELS.1[1]
-}
 
 /// Example programs lie beside the binaries' folder. `cargo test` builds them; `cargo test --test subject` does not.
 fn liar() -> PathBuf {
@@ -56,10 +33,10 @@ fn options(program: &Path, arguments: &[&str]) -> NativeOptions {
             .iter()
             .map(|&argument| argument.to_owned())
             .collect(),
-        model: model().to_owned(),
+        model: model::model().to_owned(),
         device: "cpu".to_owned(),
         context: 64,
-        shape: ModelShape::from(&Model::Qwen35.architecture(Scale::Tiny)),
+        shape: ModelShape::from(&model::architecture()),
         limits: Limits {
             start: Duration::from_secs(20),
             load: Duration::from_secs(60),
@@ -83,7 +60,7 @@ fn task<'a>(prompt: &'a [u32], traced: &'a [u32]) -> Task<'a> {
     }
 }
 
-/// What an engine that lies so does with a prompt.
-fn lying(lie: &str) -> Result<Generation, SubjectError> {
-    start(&options(&liar(), &[lie, "serve"]))?.generate(&task(&[3, 14, 15, 92, 65], &[0, 5]))
+/// What an engine that lies so makes of a prompt.
+fn lying(lie: &str, traced: &[u32]) -> Result<Generation, SubjectError> {
+    start(&options(&liar(), &[lie, "serve"]))?.generate(&task(&[3, 14, 15, 92, 65], traced))
 }

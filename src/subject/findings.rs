@@ -213,6 +213,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_finding_is_documented() {
+        let document = include_str!("../../docs/engine-protocol.md");
+        let findings = [
+            Finding::Burst {
+                together: 1,
+                tokens: 1,
+                wait_ns: 1,
+            },
+            Finding::FasterThanMemory {
+                token_ns: 1,
+                fastest_token_ns: 2,
+            },
+            Finding::RepeatedIds { earlier: 0 },
+            Finding::UnsteadyIds {
+                earlier: 0,
+                step: 0,
+            },
+            Finding::WithheldIds { tokens: 2, ids: 1 },
+        ];
+        for finding in findings {
+            assert!(document.contains(&format!("| `{}` |", finding.name())));
+        }
+    }
+
     /// What is odd about tokens that came at these times.
     fn at(stamps_ns: Vec<u64>) -> Vec<&'static str> {
         let generation = generation(vec![0; stamps_ns.len()], stamps_ns);

@@ -90,6 +90,14 @@ fn every_failure_has_a_name_a_status_and_one_line() {
             step: 3,
         },
     ];
+    let document = include_str!("../../docs/engine-protocol.md");
+    for error in &errors {
+        let name = format!("`{}`", error.name());
+        let status = format!("| `{}` |", error.fault().status());
+        let mut rows = document.lines();
+        let row = rows.find(|row| row.contains(&name) && row.ends_with(&status));
+        assert!(row.is_some(), "{name} {status}");
+    }
     let lines = errors.map(|error| {
         let hint = error.hint().unwrap_or_else(|| "none".to_owned());
         let status = error.fault().status();

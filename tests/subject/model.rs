@@ -1,7 +1,6 @@
 //! Two models of one small shape and different weights, in files that are kept until the tests are done.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use sparkbench::gguf::{Value, writer};
@@ -22,6 +21,7 @@ pub fn model() -> &'static Path {
     &FILES.1[0]
 }
 
+#[allow(dead_code, reason = "not every test needs another")]
 pub fn other_model() -> &'static Path {
     &FILES.1[1]
 }

@@ -53,6 +53,7 @@ impl Observer for Printer {
 
 fn request() -> Request {
     Request {
+        only: Vec::new(),
         families: vec!["memory".into()],
         targets: Vec::new(),
         models: Vec::new(),

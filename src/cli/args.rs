@@ -77,6 +77,9 @@ pub struct RunArgs {
     /// Only this model's targets
     #[arg(long, value_name = "NAME|FILE")]
     pub model: Option<String>,
+    /// Only cases whose id contains TEXT; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub only: Vec<String>,
     /// Where to run: auto, cuda, cuda:N or cpu
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: Device,

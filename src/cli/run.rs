@@ -48,6 +48,7 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
     };
     Ok(Request {
         families: args.families.clone(),
+        only: args.only.clone(),
         targets,
         models: model.into_iter().collect(),
         device: match args.device {

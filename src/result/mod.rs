@@ -4,6 +4,7 @@ mod case;
 mod derive;
 mod error;
 mod file;
+mod ids;
 mod machine;
 mod reading;
 mod record;
@@ -23,6 +24,7 @@ pub use case::{
 pub use derive::{Basis, case_seed, derive};
 pub use error::{ReadError, SealError, WriteError};
 pub use file::{Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal};
+pub use ids::ids_sha256;
 pub use machine::{
     DriverRecord, GpuRecord, HostRecord, Identity, IdentityForm, MachineRecord, MemoryKind,
     SharedLibrary,

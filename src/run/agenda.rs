@@ -66,7 +66,7 @@ pub fn models(request: &Request) -> Vec<Model> {
 ///
 /// # Errors
 ///
-/// [`RunError::UnknownFamily`], [`RunError::NoCaseFits`].
+/// [`RunError::UnknownFamily`], [`RunError::NoSuchCase`], [`RunError::NoCaseFits`].
 pub fn agenda(
     request: &Request,
     platform: &Platform,
@@ -78,6 +78,16 @@ pub fn agenda(
     let mut cases = memory::calibration_cases(platform);
     cases.extend(memory::decode_cases(platform, &kv, &experts));
     cases.extend(memory::control_case(platform));
+    let asked = |case: &Case| {
+        request.only.is_empty() || request.only.iter().any(|text| case.id.contains(text))
+    };
+    cases.retain(asked);
+    if cases.is_empty() {
+        return Err(RunError::NoSuchCase {
+            only: request.only.clone(),
+            families: families.join(", "),
+        });
+    }
     let (cases, omitted): (Vec<_>, Vec<_>) = cases
         .into_iter()
         .partition(|case| case.memory_bytes <= platform.memory_bytes);

@@ -17,6 +17,14 @@ pub enum RunError {
         /// Those that exist.
         known: String,
     },
+    /// No case has an id that was asked for.
+    #[error("no case of {families} has an id that contains {}", only.join(" or "))]
+    NoSuchCase {
+        /// Texts asked for.
+        only: Vec<String>,
+        /// Families searched.
+        families: String,
+    },
     /// No case fits into the device's memory.
     #[error("not enough memory: the smallest case needs {needed} bytes, {free} bytes may be used")]
     NoCaseFits {
@@ -44,6 +52,9 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownFamily { .. } => Some("run without a family for all of them".into()),
+            Self::NoSuchCase { .. } => {
+                Some("`sparkbench run --dry-run` lists the ids of all cases".into())
+            }
             Self::NoCaseFits { .. } => {
                 Some("stop other processes that use the device's memory".into())
             }

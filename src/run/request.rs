@@ -18,6 +18,8 @@ pub enum DeviceChoice {
 pub struct Request {
     /// Families; all that exist if empty.
     pub families: Vec<String>,
+    /// Texts of which a case's id must contain one; no limit if empty.
+    pub only: Vec<String>,
     /// Targets; those of the machine found if empty.
     pub targets: Vec<Target>,
     /// Models when no target names one; all built-in ones if empty.

@@ -10,5 +10,5 @@ mod write;
 pub use error::SynthError;
 #[cfg(test)]
 pub(in crate::model) use plan::lay_out;
-pub use plan::{SynthPlan, plan};
+pub use plan::{SynthPlan, is_synthetic, plan};
 pub use write::{SynthReport, write};

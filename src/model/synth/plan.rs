@@ -1,7 +1,7 @@
 //! A synthetic file before it is written: its header, and which bytes lie where. Touches no disk.
 
 use crate::gguf::TensorInfo;
-use crate::gguf::{Value, writer};
+use crate::gguf::{Metadata, Value, writer};
 use crate::model::{Architecture, Mix, Model, Scale};
 use crate::quant::TensorType;
 
@@ -11,6 +11,16 @@ use super::{SynthError, tokenizer};
 
 /// Most bytes that are made at once; whole blocks, so pieces are a little smaller.
 const PIECE_BYTES: u64 = 4 << 20;
+
+/// The word in `general.name` by which a file says that its weights and its tokenizer are invented.
+const SYNTHETIC: &str = "synthetic";
+
+/// Whether a file says of itself that its weights and its tokenizer are invented: its prompts are ids, not text.
+pub fn is_synthetic(metadata: &Metadata) -> bool {
+    metadata
+        .str("general.name")
+        .is_ok_and(|name| name.contains(SYNTHETIC))
+}
 
 /// A synthetic file: every byte of it follows from this.
 #[derive(Debug, Clone)]
@@ -67,7 +77,7 @@ pub fn plan(model: Model, scale: Scale, mix: Mix, seed: u64) -> Result<SynthPlan
         text("general.type", "model".to_owned()),
         text(
             "general.name",
-            format!("{}{scaled} synthetic, {mix}, seed {seed}", model.title()),
+            format!("{}{scaled} {SYNTHETIC}, {mix}, seed {seed}", model.title()),
         ),
         ("general.quantization_version".to_owned(), Value::U32(2)),
         // Q4_K_M, llama.cpp's name for the mixes

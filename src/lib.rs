@@ -21,6 +21,7 @@ pub mod reference;
 pub mod result;
 pub mod run;
 pub mod stats;
+pub mod subject;
 pub mod telemetry;
 pub mod tokenizer;
 pub mod ui;

@@ -1,13 +1,17 @@
 //! `spark-engine` as its user sees it.
 
+#[path = "subject/model.rs"]
+mod model;
+
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use sparkbench::build_info::{self, ImageManifest, sha256_hex};
+use sparkbench::engine::{self, Device, Options};
 use sparkbench::protocol::{Reply, Request};
 
-fn engine(arguments: &[&str]) -> Output {
+fn spark_engine(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_spark-engine"))
         .args(arguments)
         .env_remove("SPARKBENCH_PROVENANCE")
@@ -35,24 +39,24 @@ fn has_kernels() -> bool {
 
 #[test]
 fn the_help_is_the_documented_one() {
-    insta::assert_snapshot!("help", stdout(&engine(&["--help"])));
+    insta::assert_snapshot!("help", stdout(&spark_engine(&["--help"])));
     for command in ["serve", "score", "kernels"] {
         let name = format!("help_{command}");
-        insta::assert_snapshot!(name, stdout(&engine(&[command, "--help"])));
+        insta::assert_snapshot!(name, stdout(&spark_engine(&[command, "--help"])));
     }
 }
 
 #[test]
 fn the_version_names_the_commit() {
     let expected = format!("spark-engine {}\n", build_info::version_line());
-    assert_eq!(stdout(&engine(&["--version"])), expected);
+    assert_eq!(stdout(&spark_engine(&["--version"])), expected);
 }
 
 #[test]
 fn the_engine_hands_over_its_images_but_not_the_ruler() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("kernels");
-    let output = engine(&["kernels", "--out", out.to_str().unwrap()]);
+    let output = spark_engine(&["kernels", "--out", out.to_str().unwrap()]);
     if !has_kernels() {
         assert_eq!(output.status.code(), Some(4));
         assert!(stderr(&output).starts_with("error: this binary has no kernel images: "));
@@ -88,7 +92,7 @@ fn a_directory_that_cannot_be_written_is_one_line_and_exit_code_8() {
         return;
     }
     let file = tempfile::NamedTempFile::new().unwrap();
-    let output = engine(&["kernels", "--out", file.path().to_str().unwrap()]);
+    let output = spark_engine(&["kernels", "--out", file.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(8));
     assert!(stdout(&output).is_empty());
     assert!(stderr(&output).starts_with("error: cannot write "));
@@ -185,7 +189,7 @@ fn a_text_that_cannot_be_scored_is_one_line_and_leaves_no_file() {
         (path("ids"), "cuda", 4),
     ];
     let said = refused.map(|(tokens, device, code)| {
-        let output = engine(&[
+        let output = spark_engine(&[
             "score",
             "--model",
             "Cargo.toml",
@@ -201,4 +205,63 @@ fn a_text_that_cannot_be_scored_is_one_line_and_leaves_no_file() {
         stderr(&output).replace(&path(""), "")
     });
     insta::assert_snapshot!("refused_scores", said.join(""));
+}
+
+#[test]
+fn a_text_is_scored_row_by_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let ids = [3, 14, 15, 92, 65];
+    fs::write(path("ids"), "3 14\n15\t92 65\n").unwrap();
+    let output = spark_engine(&[
+        "score",
+        "--model",
+        model::model().to_str().unwrap(),
+        "--tokens",
+        &path("ids"),
+        "--out",
+        &path("out.npy"),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
+
+    let bytes = fs::read(path("out.npy")).unwrap();
+    let vocabulary = model::architecture().vocabulary() as usize;
+    let (header, numbers) = bytes.split_at(bytes.len() - 4 * ids.len() * vocabulary);
+    assert!(header.starts_with(b"\x93NUMPY\x01\x00"));
+    let shape = format!("'shape': ({}, {vocabulary})", ids.len());
+    assert!(String::from_utf8_lossy(header).contains(&shape));
+    let mut engine = engine::open(Device::Cpu, model::model(), Options::default()).unwrap();
+    for (id, row) in ids.iter().zip(numbers.chunks_exact(4 * vocabulary)) {
+        engine.step(*id).unwrap();
+        let expected: Vec<u8> = engine
+            .logits()
+            .iter()
+            .flat_map(|x| x.to_le_bytes())
+            .collect();
+        assert_eq!(row, expected);
+    }
+}
+
+#[test]
+fn an_id_outside_the_vocabulary_leaves_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out.npy");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_spark-engine"))
+        .args(["score", "--tokens", "-", "--model"])
+        .arg(model::model())
+        .arg("--out")
+        .arg(&out)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"1 2 1024").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        stderr(&output),
+        "error: expected token ids below 1024, found 1024\n"
+    );
+    assert!(!out.exists());
 }

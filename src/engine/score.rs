@@ -94,7 +94,7 @@ fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
     const PREFIX_BYTES: usize = 10;
     let mut dictionary =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    while (PREFIX_BYTES + dictionary.len() + 1) % 64 != 0 {
+    while !(PREFIX_BYTES + dictionary.len() + 1).is_multiple_of(64) {
         dictionary.push(' ');
     }
     dictionary.push('\n');

@@ -43,14 +43,18 @@ fn sub_scales(packed: &[u8]) -> [SubScale; 8] {
     subs
 }
 
+// Elements are counted by hand in the innermost loops: an unoptimised build would spend its time in ranges and zips.
+
 /// Codes by sub-block. Each 32 bytes hold two of them: one in the low nibbles, the next in the high ones.
 fn nibbles(packed: &[u8]) -> [[u8; 32]; 8] {
     let (packed, _) = packed.as_chunks::<32>();
     let mut codes = [[0; 32]; 8];
     let (pairs, _) = codes.as_chunks_mut::<2>();
     for ([low, high], packed) in pairs.iter_mut().zip(packed) {
-        for ((low, high), byte) in low.iter_mut().zip(high).zip(packed) {
-            (*low, *high) = (byte & 15, byte >> 4);
+        let mut i = 0;
+        while i < 32 {
+            (low[i], high[i]) = (packed[i] & 15, packed[i] >> 4);
+            i += 1;
         }
     }
     codes
@@ -74,8 +78,10 @@ fn scale_and_shift(
 /// Apart from the loop over sub-blocks, because the compiler would vectorise across them and gather single bytes.
 #[inline(never)]
 fn affine(scale: f32, min: f32, codes: &[u8; 32], out: &mut [f32; 32]) {
-    for (w, q) in out.iter_mut().zip(codes) {
-        *w = scale * f32::from(*q) - min;
+    let mut i = 0;
+    while i < 32 {
+        out[i] = scale * f32::from(codes[i]) - min;
+        i += 1;
     }
 }
 
@@ -127,8 +133,10 @@ impl BlockQ5K<'_> {
         let (fifth, low) = self.0[16..].split_at(32);
         let mut codes = nibbles(low);
         for (sub, codes) in codes.iter_mut().enumerate() {
-            for (code, fifth) in codes.iter_mut().zip(fifth) {
-                *code |= (fifth >> sub & 1) << 4;
+            let mut i = 0;
+            while i < 32 {
+                codes[i] |= (fifth[i] >> sub & 1) << 4;
+                i += 1;
             }
         }
         codes
@@ -161,12 +169,14 @@ impl BlockQ6K<'_> {
         let (halves, _) = codes.as_chunks_mut::<8>();
         for ((codes, nibbles), pairs) in halves.iter_mut().zip(nibbles).zip(pairs) {
             for (sub, codes) in codes.iter_mut().enumerate() {
-                let low = nibbles[sub % 4 * 16..][..16].iter();
-                let high = pairs[sub % 2 * 16..][..16].iter();
-                for ((code, low), high) in codes.iter_mut().zip(low).zip(high) {
-                    let low = low >> (sub / 4 * 4) & 15;
-                    let high = high >> (sub / 2 * 2) & 3;
-                    *code = (low | high << 4) as i8 - 32;
+                let (lows, highs) = (&nibbles[sub % 4 * 16..][..16], &pairs[sub % 2 * 16..][..16]);
+                let (low_bit, high_bit) = (sub / 4 * 4, sub / 2 * 2);
+                let mut i = 0;
+                while i < 16 {
+                    let low = lows[i] >> low_bit & 15;
+                    let high = highs[i] >> high_bit & 3;
+                    codes[i] = (low | high << 4) as i8 - 32;
+                    i += 1;
                 }
             }
         }
@@ -180,8 +190,10 @@ impl BlockQ6K<'_> {
         let (weights, _) = out.as_chunks_mut::<16>();
         for ((weights, codes), scale) in weights.iter_mut().zip(&codes).zip(self.scales()) {
             let scale = d * f32::from(scale);
-            for (w, q) in weights.iter_mut().zip(codes) {
-                *w = scale * f32::from(*q);
+            let mut i = 0;
+            while i < 16 {
+                weights[i] = scale * f32::from(codes[i]);
+                i += 1;
             }
         }
     }

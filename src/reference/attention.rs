@@ -18,12 +18,7 @@ pub fn attend(query: &[f64], keys: &[&[f64]], values: &[&[f64]], scale: f64) -> 
 
 /// The same in one pass that never holds all scores (Milakov, Gimelshein 2018; Dao et al. 2022): what was summed so far
 /// is scaled down whenever a larger score comes.
-pub fn attend_streaming(
-    query: &[f64],
-    keys: &[&[f64]],
-    values: &[&[f64]],
-    scale: f64,
-) -> Vec<f64> {
+pub fn attend_streaming(query: &[f64], keys: &[&[f64]], values: &[&[f64]], scale: f64) -> Vec<f64> {
     let mut out = vec![0.0; values.first().map_or(0, |value| value.len())];
     let (mut largest, mut total) = (f64::NEG_INFINITY, 0.0);
     for (key, value) in keys.iter().zip(values) {

@@ -272,7 +272,10 @@ impl Gemma4 {
             ),
             ("expert_feed_forward_length", u32_value(self.expert_width)),
             ("rope.dimension_count", u32_value(self.full_rotary_dim)),
-            ("rope.dimension_count_swa", u32_value(self.sliding_rotary_dim)),
+            (
+                "rope.dimension_count_swa",
+                u32_value(self.sliding_rotary_dim),
+            ),
         ]
         .map(|(key, value)| (format!("{}.{key}", Self::NAME), value))
         .to_vec()

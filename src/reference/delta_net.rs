@@ -73,10 +73,15 @@ impl<'f> GatedDeltaNet<'f> {
         }
         let mut read = vec![Vec::new(); hs.len()]; // [token][value heads × value dimension]
         for (head, state) in self.states.iter_mut().enumerate() {
-            let of_head: Vec<DeltaInput> =
-                inputs.iter().map(|heads: &Vec<DeltaInput>| heads[head].clone()).collect();
+            let of_head: Vec<DeltaInput> = inputs
+                .iter()
+                .map(|heads: &Vec<DeltaInput>| heads[head].clone())
+                .collect();
             let outputs: Vec<Vec<f64>> = match pass.form {
-                Form::Stepwise => of_head.iter().map(|input| delta_step(state, input)).collect(),
+                Form::Stepwise => of_head
+                    .iter()
+                    .map(|input| delta_step(state, input))
+                    .collect(),
                 Form::Batched => {
                     let chunks = of_head.chunks(CHUNK);
                     chunks.flat_map(|chunk| delta_chunk(state, chunk)).collect()

@@ -88,17 +88,18 @@ mod tests {
         }
     }
 
-    /// With equal keys attention is the mean of the positions seen.
+    /// With equal keys attention is the mean of the positions seen, here in thousandths.
     fn mean_seen(cache: &KvCache, head: usize, position: usize) -> f64 {
-        cache.attend(&[1.0], head, position, 1.0, Form::Stepwise)[0]
+        let mean = cache.attend(&[1.0], head, position, 1.0, Form::Stepwise)[0];
+        (mean * 1000.0).round()
     }
 
     #[test]
     fn a_query_sees_no_later_position() {
         let mut cache = KvCache::new(1, None);
         push(&mut cache, 0..11);
-        assert_eq!(mean_seen(&cache, 0, 10), 5.0);
-        assert_eq!(mean_seen(&cache, 1, 4), 102.0);
+        assert_eq!(mean_seen(&cache, 0, 10), 5_000.0);
+        assert_eq!(mean_seen(&cache, 1, 4), 102_000.0);
         cache.clear();
         push(&mut cache, 0..1);
         assert_eq!(mean_seen(&cache, 0, 0), 0.0);
@@ -108,13 +109,13 @@ mod tests {
     fn a_window_counts_the_query_itself() {
         let mut cache = KvCache::new(1, Some(3));
         push(&mut cache, 0..11);
-        assert_eq!(mean_seen(&cache, 0, 10), 9.0); // 8, 9, 10
-        assert_eq!(mean_seen(&cache, 0, 1), 0.5); // 0, 1
+        assert_eq!(mean_seen(&cache, 0, 10), 9_000.0); // 8, 9, 10
+        assert_eq!(mean_seen(&cache, 0, 1), 500.0); // 0, 1
         let mut alone = KvCache::new(1, Some(1));
         push(&mut alone, 0..4);
         alone.trim();
         push(&mut alone, 4..5);
-        assert_eq!(mean_seen(&alone, 0, 4), 4.0);
+        assert_eq!(mean_seen(&alone, 0, 4), 4_000.0);
     }
 
     proptest! {

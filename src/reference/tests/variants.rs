@@ -9,7 +9,7 @@ use crate::reference::Decoder;
 fn logits(sample: &Sample) -> Vec<f64> {
     let file = sample.file();
     let mut decoder = Decoder::new(&file).unwrap();
-    decoder.prefill(&[3, 1, 39, 20]).unwrap().to_vec()
+    decoder.prefill(&[3, 1, 39]).unwrap().to_vec()
 }
 
 fn qwen35moe() -> Sample {

@@ -3,4 +3,5 @@
 mod forms;
 mod known_answers;
 mod refusals;
+mod sizes;
 mod variants;

@@ -89,30 +89,32 @@ pub(crate) struct SampleTensor {
 }
 
 impl Sample {
-    /// A file of `architecture` with values from `seed`, all F32.
-    pub fn new(architecture: &Architecture, seed: u64) -> Self {
-        Sample::quantised(architecture, seed, TensorType::F32)
+    /// A file of `architecture` with values from `seed`. Every matrix has type `ty`, but for those whose rows do not fill
+    /// whole blocks of it and those that are F32 in every file.
+    pub fn new(architecture: &Architecture, seed: u64, ty: TensorType) -> Self {
+        let type_of = |tensor: &TensorShape| {
+            let always_f32 = ["norm", "ffn_gate_inp", "conv1d"];
+            let fits = tensor.dims[0].is_multiple_of(ty.block_elements());
+            let quantised =
+                tensor.dims.len() > 1 && !always_f32.iter().any(|part| tensor.name.contains(part));
+            if fits && quantised {
+                ty
+            } else {
+                TensorType::F32
+            }
+        };
+        let types: Vec<_> = architecture.tensors().iter().map(type_of).collect();
+        Sample::with_types(architecture, seed, &types)
     }
 
-    /// The same with every matrix of type `ty` whose rows fill whole blocks of it, but for those that are F32 in every
-    /// file.
-    pub fn quantised(architecture: &Architecture, seed: u64, ty: TensorType) -> Self {
+    /// A file of `architecture` with values from `seed` and a type for each of its tensors.
+    pub fn with_types(architecture: &Architecture, seed: u64, types: &[TensorType]) -> Self {
         let name = Value::String(architecture.name().to_owned());
         let mut metadata = vec![("general.architecture".to_owned(), name)];
         metadata.extend(architecture.metadata());
-        let quantises = |tensor: &TensorShape| {
-            let always_f32 = ["norm", "ffn_gate_inp", "conv1d"];
-            let fits = tensor.dims[0].is_multiple_of(ty.block_elements());
-            fits && tensor.dims.len() > 1
-                && !always_f32.iter().any(|part| tensor.name.contains(part))
-        };
-        let table: Vec<_> = architecture
-            .tensors()
-            .into_iter()
-            .map(|tensor| match quantises(&tensor) {
-                true => (tensor.name, tensor.dims, ty),
-                false => (tensor.name, tensor.dims, TensorType::F32),
-            })
+        let shapes = architecture.tensors().into_iter().zip(types);
+        let table: Vec<_> = shapes
+            .map(|(shape, ty)| (shape.name, shape.dims, *ty))
             .collect();
         let plan = lay_out(architecture, &metadata, &table, seed).unwrap();
         let tensor = |(name, dims, ty): (String, Vec<u64>, TensorType)| SampleTensor {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// The last inputs of one layer's convolution: kernel - 1 of them, zeros at first.
 #[derive(Debug, Clone)]
 pub struct ConvWindow {
-    /// Oldest first, each [channels].
+    /// Oldest first, each `[channels]`.
     inputs: VecDeque<Vec<f64>>,
 }
 
@@ -17,7 +17,7 @@ impl ConvWindow {
         }
     }
 
-    /// y[c] = Σ_t kernel[c][t] · input[t][c] over the window and `input`, whose tap is the last. `kernel` has one row of
+    /// `y[c] = Σ_t kernel[c][t] · input[t][c]` over the window and `input`, whose tap is the last. `kernel` has one row of
     /// taps for each channel. Afterwards `input` is in the window and the oldest input is not.
     pub fn convolve(&mut self, kernel: &[Vec<f64>], input: Vec<f64>) -> Vec<f64> {
         self.inputs.push_back(input);

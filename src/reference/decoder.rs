@@ -87,7 +87,7 @@ impl<'f> Decoder<'f> {
         self.context
     }
 
-    /// Logits behind the last token, [vocabulary]; empty before the first.
+    /// Logits behind the last token, `[vocabulary]`; empty before the first.
     pub fn logits(&self) -> &[f64] {
         &self.logits
     }

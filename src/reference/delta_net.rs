@@ -62,7 +62,7 @@ impl<'f> GatedDeltaNet<'f> {
         Ok(layer)
     }
 
-    /// What the layer makes of each of `hs`, [embedding].
+    /// What the layer makes of each of `hs`, `[embedding]`.
     pub fn forward(&mut self, hs: &[Vec<f64>], pass: &Pass) -> Vec<Vec<f64>> {
         let inputs = self.head_inputs(hs);
         let mut read = vec![Vec::new(); hs.len()]; // [token][value heads × value dimension]
@@ -89,7 +89,7 @@ impl<'f> GatedDeltaNet<'f> {
         self.output.times(&read)
     }
 
-    /// What each of `hs` brings to each value head, [value heads][tokens].
+    /// What each of `hs` brings to each value head, `[value heads][tokens]`.
     fn head_inputs(&mut self, hs: &[Vec<f64>]) -> Vec<Vec<DeltaInput>> {
         let projected = self.query_key_value.times(hs);
         let (alphas, betas) = (self.alpha.times(hs), self.beta.times(hs));

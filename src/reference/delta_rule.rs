@@ -2,7 +2,7 @@
 
 use super::matrix::dot;
 
-/// The state of one value head, [value dimension][key dimension]: a linear map from keys to values.
+/// The state of one value head, `[value dimension][key dimension]`: a linear map from keys to values.
 pub type DeltaState = Vec<Vec<f64>>;
 
 /// What one position brings to one value head.

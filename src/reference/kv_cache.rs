@@ -30,7 +30,7 @@ impl KvCache {
         }
     }
 
-    /// Appends the keys and values of the next position, [KV heads × head dimension] each.
+    /// Appends the keys and values of the next position, `[KV heads × head dimension]` each.
     pub fn push(&mut self, keys: Vec<f64>, values: Vec<f64>) {
         self.keys.push_back(keys);
         self.values.push_back(values);

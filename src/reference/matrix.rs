@@ -71,7 +71,7 @@ impl<'f> Matrix<'f> {
         rows.map(|bytes| self.values(bytes)).collect()
     }
 
-    /// W·x for each of `xs`, [rows] each. A row is read once for all of them.
+    /// W·x for each of `xs`, `[rows]` each. A row is read once for all of them.
     pub fn times(&self, xs: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let by_row: Vec<Vec<f64>> = self
             .bytes

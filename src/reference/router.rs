@@ -17,7 +17,7 @@ pub struct Choice {
 /// The router's decision for one token in one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routing {
-    /// The probability of every expert, [experts].
+    /// The probability of every expert, `[experts]`.
     pub probabilities: Vec<f64>,
     /// The experts that the token uses, by falling probability; of equals the lower number first.
     pub chosen: Vec<Choice>,

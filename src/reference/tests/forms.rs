@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::gguf::Gguf;
 use crate::model::sample::{Sample, micro_gemma4, micro_qwen35moe};
 use crate::model::{Architecture, Gemma4, LayerKind};
+use crate::quant::TensorType;
 use crate::reference::{Decoder, Observer, Place, Point, Routing};
 
 fn both() -> [Architecture; 2] {
@@ -49,7 +50,7 @@ fn steps(file: &Gguf<Vec<u8>>, ids: &[u32]) -> Vec<Vec<f64>> {
 #[test]
 fn a_prefill_of_n_tokens_is_n_steps() {
     for architecture in both() {
-        let file = Sample::new(&architecture, 2).file();
+        let file = Sample::new(&architecture, 2, TensorType::F32).file();
         let ids = ids(260);
         let stepped = steps(&file, &ids);
         let mut decoder = Decoder::new(&file).unwrap();
@@ -71,7 +72,7 @@ fn a_prefill_of_n_tokens_is_n_steps() {
 #[test]
 fn prefills_and_steps_follow_each_other_in_any_order() {
     for architecture in both() {
-        let file = Sample::new(&architecture, 3).file();
+        let file = Sample::new(&architecture, 3, TensorType::F32).file();
         let ids = ids(90);
         let stepped = steps(&file, &ids);
         let mut decoder = Decoder::new(&file).unwrap();
@@ -92,7 +93,7 @@ fn prefills_and_steps_follow_each_other_in_any_order() {
 #[test]
 fn a_reset_forgets_everything() {
     for architecture in both() {
-        let file = Sample::new(&architecture, 4).file();
+        let file = Sample::new(&architecture, 4, TensorType::F32).file();
         let mut decoder = Decoder::new(&file).unwrap();
         let first = decoder.prefill(&[1, 2, 3]).unwrap().to_vec();
         assert_ne!(decoder.prefill(&[1, 2, 3]).unwrap(), first);
@@ -124,7 +125,7 @@ fn a_window_of_1024_ends_where_it_should_in_3000_tokens() {
         window: 1024,
         ..micro_gemma4()
     });
-    let file = Sample::new(&architecture, 5).file();
+    let file = Sample::new(&architecture, 5, TensorType::F32).file();
     let mut decoder = Decoder::new(&file).unwrap();
     let ids = ids(3000);
     let whole = decoder.prefill(&ids).unwrap().to_vec();
@@ -160,7 +161,7 @@ impl Observer for Witness {
 #[test]
 fn observers_see_the_same_in_both_forms() {
     for architecture in both() {
-        let file = Sample::new(&architecture, 6).file();
+        let file = Sample::new(&architecture, 6, TensorType::F32).file();
         let (layers, ids) = (architecture.layers().len(), ids(9));
         let (mut stepwise, mut batched) = (Witness::default(), Witness::default());
         let mut decoder = Decoder::new(&file).unwrap();
@@ -190,7 +191,7 @@ fn observers_see_the_same_in_both_forms() {
 
 #[test]
 fn the_residual_stream_is_the_sum_of_what_is_added_to_it() {
-    let file = Sample::new(&both()[0], 7).file();
+    let file = Sample::new(&both()[0], 7, TensorType::F32).file();
     let mut seen = Witness::default();
     Decoder::new(&file)
         .unwrap()

@@ -9,6 +9,7 @@ use crate::build_info::sha256_hex;
 use crate::gguf::Gguf;
 use crate::model::sample::{Sample, micro_gemma4, micro_qwen35moe};
 use crate::model::{Architecture, Gemma4};
+use crate::quant::TensorType;
 use crate::reference::Decoder;
 
 /// What the script prints for one file.
@@ -48,7 +49,7 @@ fn long_gemma4() -> Gemma4 {
 fn check(name: &str, architecture: Architecture) {
     let recorded = include_str!("../../../tests/fixtures/micro_logits.json");
     let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
-    let bytes = Sample::new(&architecture, 1).bytes();
+    let bytes = Sample::new(&architecture, 1, TensorType::F32).bytes();
     if let Some(dir) = std::env::var_os("SPARKBENCH_MICRO_DIR") {
         let path = std::path::Path::new(&dir).join(format!("{name}.gguf"));
         std::fs::write(path, &bytes).unwrap();

@@ -7,7 +7,7 @@ use crate::quant::TensorType;
 use crate::reference::Decoder;
 
 fn sample() -> Sample {
-    let mut sample = Sample::new(&Architecture::Gemma4(micro_gemma4()), 1);
+    let mut sample = Sample::new(&Architecture::Gemma4(micro_gemma4()), 1, TensorType::F32);
     sample.set("gemma4.context_length", Value::U32(10));
     sample
 }

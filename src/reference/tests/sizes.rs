@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::model::sample::{Sample, micro_gemma4, micro_qwen35moe};
 use crate::model::{Architecture, Gemma4, LayerKind, Qwen35Moe};
+use crate::quant::TensorType;
 use crate::reference::Decoder;
 
 prop_compose! {
@@ -79,7 +80,7 @@ proptest! {
         architecture in prop_oneof![qwen35moe(), gemma4()],
         ids in prop::collection::vec(0u32..40, 2..12),
     ) {
-        let file = Sample::new(&architecture, 1).file();
+        let file = Sample::new(&architecture, 1, TensorType::F32).file();
         let mut decoder = Decoder::new(&file).unwrap();
         prop_assert_eq!(decoder.architecture().tensors(), architecture.tensors());
         let prefilled = decoder.prefill(&ids).unwrap().to_vec();

@@ -13,11 +13,15 @@ fn logits(sample: &Sample) -> Vec<f64> {
 }
 
 fn qwen35moe() -> Sample {
-    Sample::new(&Architecture::Qwen35Moe(micro_qwen35moe()), 1)
+    Sample::new(
+        &Architecture::Qwen35Moe(micro_qwen35moe()),
+        1,
+        TensorType::F32,
+    )
 }
 
 fn gemma4() -> Sample {
-    Sample::new(&Architecture::Gemma4(micro_gemma4()), 1)
+    Sample::new(&Architecture::Gemma4(micro_gemma4()), 1, TensorType::F32)
 }
 
 /// Joins each layer's gate and up projections: in each expert, the gate's rows first.
@@ -110,7 +114,7 @@ fn layer_kinds_may_be_listed_one_by_one() {
         LayerKind::GatedDeltaNet,
         LayerKind::GatedDeltaNet,
     ];
-    let mut listed = Sample::new(&Architecture::Qwen35Moe(kinds), 1);
+    let mut listed = Sample::new(&Architecture::Qwen35Moe(kinds), 1, TensorType::F32);
     let recurrent = Value::Array(Array::Bool(vec![false, true, true]));
     listed.set("qwen35moe.attention.recurrent_layers", recurrent);
     assert!(logits(&listed).iter().all(|logit| logit.is_finite()));
@@ -158,7 +162,7 @@ fn weights_may_have_any_type_that_has_values() {
         TensorType::Q6_K,
     ];
     let architecture = Architecture::Qwen35Moe(wide_qwen35moe());
-    let quantised = quantised.map(|ty| Sample::quantised(&architecture, 1, ty));
+    let quantised = quantised.map(|ty| Sample::new(&architecture, 1, ty));
     let halves = [TensorType::F16, TensorType::BF16].map(|ty| {
         let mut sample = gemma4();
         sample

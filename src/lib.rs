@@ -8,6 +8,7 @@ pub mod build_info;
 pub mod cli;
 pub mod config;
 pub mod device;
+pub mod engine;
 pub mod gguf;
 pub mod kernels;
 pub mod measure;

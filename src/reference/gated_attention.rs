@@ -48,7 +48,7 @@ impl<'f> GatedAttention<'f> {
         })
     }
 
-    /// What attention makes of each of `hs`, [embedding].
+    /// What attention makes of each of `hs`, `[embedding]`.
     pub fn forward(&mut self, hs: &[Vec<f64>], pass: &Pass) -> Vec<Vec<f64>> {
         let keys = self.key.times(hs);
         for (position, (key, value)) in (pass.first..).zip(keys.iter().zip(self.value.times(hs))) {

@@ -63,7 +63,7 @@ impl<'f> Gemma4Attention<'f> {
         })
     }
 
-    /// What attention makes of each of `hs`, [embedding].
+    /// What attention makes of each of `hs`, `[embedding]`.
     pub fn forward(&mut self, hs: &[Vec<f64>], pass: &Pass) -> Vec<Vec<f64>> {
         let keys = self.key.times(hs);
         let values = self

@@ -26,11 +26,11 @@ impl Activation {
 /// down · (act(gate · x) ⊙ up · x).
 #[derive(Debug, Clone, Copy)]
 pub struct GatedMlp<'f> {
-    /// [width][model width]
+    /// `[width][model width]`
     pub gate: Matrix<'f>,
-    /// [width][model width]
+    /// `[width][model width]`
     pub up: Matrix<'f>,
-    /// [model width][width]
+    /// `[model width][width]`
     pub down: Matrix<'f>,
     /// What the gate passes through.
     pub activation: Activation,

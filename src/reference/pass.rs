@@ -11,7 +11,7 @@ pub enum Form {
     Batched,
 }
 
-/// A vector inside the model that an observer is shown, [embedding] each.
+/// A vector inside the model that an observer is shown, `[embedding]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Point {
     /// The residual stream in front of the first layer.

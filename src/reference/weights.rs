@@ -56,7 +56,7 @@ impl<'f, B: AsRef<[u8]>> Weights<'f, B> {
         Ok(self.matrix(name)?.to_rows().concat())
     }
 
-    /// The down projections of all experts, [width][expert width] each.
+    /// The down projections of all experts, `[width][expert width]` each.
     pub fn expert_down(&self, width: usize) -> Result<ExpertMatrices<'f>, ReferenceError> {
         Ok(ExpertMatrices {
             all: self.matrix("ffn_down_exps.weight")?,
@@ -66,7 +66,7 @@ impl<'f, B: AsRef<[u8]>> Weights<'f, B> {
         })
     }
 
-    /// The gate and the up projections of all experts, [expert width][width] each: two tensors, or one that has the
+    /// The gate and the up projections of all experts, `[expert width][width]` each: two tensors, or one that has the
     /// gate's rows before the up projection's in each expert.
     pub fn expert_gate_up(
         &self,

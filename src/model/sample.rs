@@ -1,10 +1,12 @@
 //! Very small models of odd sizes with synthetic values, for tests to change and to run. No program uses them.
 
+use half::{bf16, f16};
+
 use crate::gguf::{Gguf, Value, writer};
-use crate::quant::TensorType;
+use crate::quant::{TensorType, dequantize};
 
 use super::synth::lay_out;
-use super::{Architecture, Gemma4, LayerKind, Qwen35Moe};
+use super::{Architecture, Gemma4, LayerKind, Qwen35Moe, TensorShape};
 
 /// A `qwen35moe` in which no two sizes are equal that could be mistaken for each other.
 pub(crate) fn micro_qwen35moe() -> Qwen35Moe {
@@ -30,6 +32,18 @@ pub(crate) fn micro_qwen35moe() -> Qwen35Moe {
         key_heads: 2,
         value_heads: 6,
         ..Qwen35Moe::full()
+    }
+}
+
+/// [`micro_qwen35moe`] with rows that fill the blocks of every type.
+pub(crate) fn wide_qwen35moe() -> Qwen35Moe {
+    Qwen35Moe {
+        layers: vec![LayerKind::GatedDeltaNet, LayerKind::FullAttention],
+        embedding: 256,
+        experts: 3,
+        experts_used: 2,
+        expert_width: 256,
+        ..micro_qwen35moe()
     }
 }
 
@@ -75,47 +89,50 @@ pub(crate) struct SampleTensor {
 }
 
 impl Sample {
-    /// A file of `architecture` with values from `seed`; `ty` says the type of each tensor of two or more dimensions
-    /// that is not F32 in every file.
-    pub fn new(architecture: &Architecture, seed: u64, ty: TensorType) -> Self {
-        let always_f32 = |name: &str| {
-            ["norm", "ffn_gate_inp", "conv1d"]
-                .iter()
-                .any(|part| name.contains(part))
-        };
-        let tensors = architecture.tensors();
-        let types: Vec<TensorType> = tensors
-            .iter()
-            .map(|tensor| match tensor.dims.len() {
-                2.. if !always_f32(&tensor.name) => ty,
-                _ => TensorType::F32,
-            })
-            .collect();
-        Self::with_types(architecture, seed, &types)
+    /// A file of `architecture` with values from `seed`, all F32.
+    pub fn new(architecture: &Architecture, seed: u64) -> Self {
+        Sample::quantised(architecture, seed, TensorType::F32)
     }
 
-    /// A file of `architecture` with values from `seed` and a type for each of its tensors.
+    /// The same with every matrix of type `ty` whose rows fill whole blocks of it, but for those that are F32 in every
+    /// file.
+    pub fn quantised(architecture: &Architecture, seed: u64, ty: TensorType) -> Self {
+        let quantises = |tensor: &TensorShape| {
+            let always_f32 = ["norm", "ffn_gate_inp", "conv1d"];
+            let fits = tensor.dims[0].is_multiple_of(ty.block_elements());
+            fits && tensor.dims.len() > 1
+                && !always_f32.iter().any(|part| tensor.name.contains(part))
+        };
+        let type_of = |tensor: &TensorShape| match quantises(tensor) {
+            true => ty,
+            false => TensorType::F32,
+        };
+        let types: Vec<_> = architecture.tensors().iter().map(type_of).collect();
+        Sample::with_types(architecture, seed, &types)
+    }
+
+    /// The same with a type for each of the architecture's tensors.
     pub fn with_types(architecture: &Architecture, seed: u64, types: &[TensorType]) -> Self {
         let name = Value::String(architecture.name().to_owned());
         let mut metadata = vec![("general.architecture".to_owned(), name)];
         metadata.extend(architecture.metadata());
-        let tensors: Vec<_> = architecture
+        let table: Vec<_> = architecture
             .tensors()
             .into_iter()
             .zip(types)
             .map(|(tensor, ty)| (tensor.name, tensor.dims, *ty))
             .collect();
-        let plan = lay_out(architecture, &metadata, &tensors, seed).unwrap();
-        let tensors = tensors
-            .into_iter()
-            .map(|(name, dims, ty)| SampleTensor {
-                bytes: plan.tensor_bytes(&name).unwrap(),
-                name,
-                dims,
-                ty,
-            })
-            .collect();
-        Sample { metadata, tensors }
+        let plan = lay_out(architecture, &metadata, &table, seed).unwrap();
+        let tensor = |(name, dims, ty): (String, Vec<u64>, TensorType)| SampleTensor {
+            bytes: plan.tensor_bytes(&name).unwrap(),
+            name,
+            dims,
+            ty,
+        };
+        Sample {
+            tensors: table.into_iter().map(tensor).collect(),
+            metadata,
+        }
     }
 
     /// Gives `key` this value.
@@ -128,6 +145,12 @@ impl Sample {
     pub fn tensor(&mut self, name: &str) -> &mut SampleTensor {
         let mut tensors = self.tensors.iter_mut();
         tensors.find(|tensor| tensor.name == name).unwrap()
+    }
+
+    /// Takes out the tensor called `name`.
+    pub fn remove(&mut self, name: &str) -> SampleTensor {
+        let found = self.tensors.iter().position(|tensor| tensor.name == name);
+        self.tensors.remove(found.unwrap())
     }
 
     /// The file.
@@ -147,5 +170,35 @@ impl Sample {
         }
         bytes.resize(header.file_bytes as usize, 0);
         bytes
+    }
+}
+
+impl SampleTensor {
+    /// Its values.
+    pub fn values(&self) -> Vec<f32> {
+        let elements: u64 = self.dims.iter().product();
+        let mut values = vec![0.0; elements as usize];
+        dequantize(self.ty, &self.bytes, &mut values).unwrap();
+        values
+    }
+
+    /// Stores the same values as F32.
+    pub fn widen(&mut self) {
+        self.bytes = self
+            .values()
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        self.ty = TensorType::F32;
+    }
+
+    /// Stores the values as F16 or BF16, rounded.
+    pub fn narrow(&mut self, ty: TensorType) {
+        let halve = |value: f32| match ty {
+            TensorType::F16 => f16::from_f32(value).to_le_bytes(),
+            _ => bf16::from_f32(value).to_le_bytes(),
+        };
+        self.bytes = self.values().into_iter().flat_map(halve).collect();
+        self.ty = ty;
     }
 }

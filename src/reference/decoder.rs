@@ -148,16 +148,18 @@ impl<'f> Decoder<'f> {
         Ok(&self.logits)
     }
 
-    /// [`prefill`](Self::prefill) that gives `each` the logits behind every one of `ids`, with its position.
+    /// [`prefill_observed`](Self::prefill_observed) that gives `each` the logits behind every one of `ids`, with its
+    /// position: what the model says where `ids` are taken as given.
     pub fn score(
         &mut self,
         ids: &[u32],
+        observer: &mut dyn Observer,
         mut each: impl FnMut(usize, &[f64]),
     ) -> Result<(), ReferenceError> {
         self.admit(ids)?;
         for batch in ids.chunks(BATCH) {
             let mut position = self.position;
-            let normed = self.walk(batch, Form::Batched, &mut ());
+            let normed = self.walk(batch, Form::Batched, observer);
             for normed in normed.chunks(LOGIT_BATCH) {
                 for logits in self.project(normed) {
                     each(position, &logits);

@@ -8,7 +8,7 @@ use super::conv::ConvWindow;
 use super::delta_rule::{DeltaInput, DeltaState, delta_chunk, delta_step};
 use super::matrix::Matrix;
 use super::norm::{l2_unit, rms_norm};
-use super::pass::{Form, Pass, each};
+use super::pass::{Form, Pass};
 use super::weights::Weights;
 
 /// Positions that the chunked form takes at once.
@@ -64,21 +64,16 @@ impl<'f> GatedDeltaNet<'f> {
 
     /// What the layer makes of each of `hs`, [embedding].
     pub fn forward(&mut self, hs: &[Vec<f64>], pass: &Pass) -> Vec<Vec<f64>> {
-        let projected = self.query_key_value.times(hs);
-        let (alphas, betas) = (self.alpha.times(hs), self.beta.times(hs));
-        let mut inputs = Vec::new(); // [token][value head]
-        for ((projected, alpha), beta) in projected.into_iter().zip(&alphas).zip(&betas) {
-            let convolved = self.window.convolve(&self.kernel, projected);
-            inputs.push(self.head_inputs(&convolved, alpha, beta));
-        }
+        let inputs = self.head_inputs(hs);
         let mut read = vec![Vec::new(); hs.len()]; // [token][value heads × value dimension]
-        for (head, state) in self.states.iter_mut().enumerate() {
-            let of_head: Vec<DeltaInput> =
-                inputs.iter().map(|heads: &Vec<DeltaInput>| heads[head].clone()).collect();
+        for (state, inputs) in self.states.iter_mut().zip(&inputs) {
             let outputs: Vec<Vec<f64>> = match pass.form {
-                Form::Stepwise => of_head.iter().map(|input| delta_step(state, input)).collect(),
+                Form::Stepwise => inputs
+                    .iter()
+                    .map(|input| delta_step(state, input))
+                    .collect(),
                 Form::Batched => {
-                    let chunks = of_head.chunks(CHUNK);
+                    let chunks = inputs.chunks(CHUNK);
                     chunks.flat_map(|chunk| delta_chunk(state, chunk)).collect()
                 }
             };
@@ -86,19 +81,31 @@ impl<'f> GatedDeltaNet<'f> {
                 token.extend(output);
             }
         }
-        let gates = self.gate.times(hs);
-        let mut gates = gates.iter();
-        let gated = each(&read, |token| {
-            let gate = gates.next().into_iter().flatten();
+        for (token, gates) in read.iter_mut().zip(self.gate.times(hs)) {
             let heads = token.chunks_exact(self.value_dim);
             let normed = heads.flat_map(|head| rms_norm(head, &self.norm, self.epsilon));
-            normed.zip(gate).map(|(x, z)| x * silu(*z)).collect()
-        });
-        self.output.times(&gated)
+            *token = normed.zip(gates).map(|(x, gate)| x * silu(gate)).collect();
+        }
+        self.output.times(&read)
+    }
+
+    /// What each of `hs` brings to each value head, [value heads][tokens].
+    fn head_inputs(&mut self, hs: &[Vec<f64>]) -> Vec<Vec<DeltaInput>> {
+        let projected = self.query_key_value.times(hs);
+        let (alphas, betas) = (self.alpha.times(hs), self.beta.times(hs));
+        let mut inputs = vec![Vec::new(); self.states.len()];
+        for ((projected, alpha), beta) in projected.into_iter().zip(&alphas).zip(&betas) {
+            let convolved = self.window.convolve(&self.kernel, projected);
+            let of_token = self.token_inputs(&convolved, alpha, beta);
+            for (head, input) in inputs.iter_mut().zip(of_token) {
+                head.push(input);
+            }
+        }
+        inputs
     }
 
     /// What one token brings to each value head. `convolved` is [queries | keys | values] before the activation.
-    fn head_inputs(&self, convolved: &[f64], alpha: &[f64], beta: &[f64]) -> Vec<DeltaInput> {
+    fn token_inputs(&self, convolved: &[f64], alpha: &[f64], beta: &[f64]) -> Vec<DeltaInput> {
         let active: Vec<f64> = convolved.iter().map(|y| silu(*y)).collect();
         let (queries, rest) = active.split_at(self.key_heads * self.key_dim);
         let (keys, values) = rest.split_at(self.key_heads * self.key_dim);

@@ -85,3 +85,87 @@ pub fn delta_chunk(state: &mut DeltaState, inputs: &[DeltaInput]) -> Vec<Vec<f64
     }
     outputs
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Expected: the four lines of the recurrence in NumPy.
+    #[test]
+    fn one_step_has_these_values() {
+        let mut state = vec![vec![1.0, 2.0], vec![3.0, 4.0], vec![5.0, 6.0]];
+        let input = DeltaInput {
+            query: vec![0.5, -0.25],
+            key: vec![0.6, 0.8],
+            value: vec![1.0, -1.0, 2.0],
+            log_decay: 0.5f64.ln(),
+            beta: 0.25,
+        };
+        let read = delta_step(&mut state, &input);
+        let expected = [[0.485, 0.98], [0.975, 1.3], [2.215, 2.62]];
+        for (row, expected) in state.iter().zip(expected) {
+            assert!(
+                row.iter().zip(expected).all(|(x, e)| (x - e).abs() < 1e-15),
+                "{row:?}"
+            );
+        }
+        let expected = [-0.0025, 0.1625, 0.4525];
+        assert!(
+            read.iter()
+                .zip(expected)
+                .all(|(x, e)| (x - e).abs() < 1e-15),
+            "{read:?}"
+        );
+    }
+
+    /// A unit key with β = 1 and no decay is remembered exactly, and another value takes its place.
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut state = vec![vec![0.0; 2]; 2];
+        let write = |value: [f64; 2]| DeltaInput {
+            query: vec![0.6, 0.8],
+            key: vec![0.6, 0.8],
+            value: value.to_vec(),
+            log_decay: 0.0,
+            beta: 1.0,
+        };
+        for value in [[1.0, 2.0], [-3.0, 5.0]] {
+            let read = delta_step(&mut state, &write(value));
+            assert!(
+                read.iter().zip(value).all(|(x, v)| (x - v).abs() < 1e-14),
+                "{read:?}"
+            );
+        }
+    }
+
+    prop_compose! {
+        fn input()(
+            query in prop::collection::vec(-1.0..1.0, 4),
+            key in prop::collection::vec(-1.0..1.0, 4),
+            value in prop::collection::vec(-2.0..2.0, 3),
+            log_decay in prop_oneof![Just(0.0), -8.0..0.0, Just(-700.0)],
+            beta in 0.0..1.0,
+        ) -> DeltaInput {
+            let key = super::super::norm::l2_unit(&key, 1e-6);
+            DeltaInput { query, key, value, log_decay, beta }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_chunk_is_as_many_steps(
+            start in prop::collection::vec(prop::collection::vec(-1.0..1.0, 4), 3),
+            inputs in prop::collection::vec(input(), 1..20),
+        ) {
+            let (mut stepped, mut chunked) = (start.clone(), start);
+            let steps: Vec<Vec<f64>> = inputs.iter().map(|input| delta_step(&mut stepped, input)).collect();
+            let chunk = delta_chunk(&mut chunked, &inputs);
+            let pairs = steps.iter().chain(&stepped).zip(chunk.iter().chain(&chunked));
+            for (step, chunk) in pairs.flat_map(|(a, b)| a.iter().zip(b)) {
+                prop_assert!((step - chunk).abs() < 1e-12, "{step} and {chunk}");
+            }
+        }
+    }
+}

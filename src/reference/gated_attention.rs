@@ -65,7 +65,9 @@ impl<'f> GatedAttention<'f> {
                 let (query, gate) = head.split_at(self.head_dim);
                 let query = self.positioned(query, &self.query_norm, position);
                 let kv_head = index / self.group;
-                let seen = self.cache.attend(&query, kv_head, position, scale, pass.form);
+                let seen = self
+                    .cache
+                    .attend(&query, kv_head, position, scale, pass.form);
                 heads.extend(seen.iter().zip(gate).map(|(x, gate)| x * sigmoid(*gate)));
             }
             attended.push(heads);

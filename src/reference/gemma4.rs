@@ -74,7 +74,9 @@ impl<'f> Gemma4Layer<'f> {
         let epsilon = self.epsilon;
         let norm = |xs: &[Vec<f64>], weight: &[f64]| each(xs, |x| rms_norm(x, weight, epsilon));
 
-        let attended = self.attention.forward(&norm(xs, &self.attention_norm), pass);
+        let attended = self
+            .attention
+            .forward(&norm(xs, &self.attention_norm), pass);
         let mixed = norm(&attended, &self.after_attention_norm);
         pass.show(Point::Mixer, &mixed);
         add(xs, &mixed);
@@ -88,7 +90,9 @@ impl<'f> Gemma4Layer<'f> {
         let logits = self.router.times(&inputs);
         let routings: Vec<Routing> = logits.iter().map(|l| route(l, self.experts_used)).collect();
         pass.show_routing(&routings);
-        let routed = self.experts.forward(&norm(xs, &self.expert_norm), &routings);
+        let routed = self
+            .experts
+            .forward(&norm(xs, &self.expert_norm), &routings);
         add(&mut both, &norm(&routed, &self.after_experts_norm));
 
         let out = norm(&both, &self.after_both_norm);

@@ -66,7 +66,9 @@ impl<'f> Gemma4Attention<'f> {
     /// What attention makes of each of `hs`, [embedding].
     pub fn forward(&mut self, hs: &[Vec<f64>], pass: &Pass) -> Vec<Vec<f64>> {
         let keys = self.key.times(hs);
-        let values = self.value.map_or_else(|| keys.clone(), |value| value.times(hs));
+        let values = self
+            .value
+            .map_or_else(|| keys.clone(), |value| value.times(hs));
         for (position, (key, value)) in (pass.first..).zip(keys.iter().zip(&values)) {
             let heads = key.chunks_exact(self.head_dim);
             let key = heads.flat_map(|head| self.positioned(head, &self.key_norm, position));

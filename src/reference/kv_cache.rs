@@ -73,3 +73,68 @@ impl KvCache {
         *self = KvCache::new(self.head_dim, Some(self.window));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Two heads of one dimension; at position p all keys are 0, the values are p and 100 + p.
+    fn push(cache: &mut KvCache, positions: std::ops::Range<usize>) {
+        for position in positions {
+            let value = position as f64;
+            cache.push(vec![0.0, 0.0], vec![value, 100.0 + value]);
+        }
+    }
+
+    /// With equal keys attention is the mean of the positions seen, here in thousandths.
+    fn mean_seen(cache: &KvCache, head: usize, position: usize) -> f64 {
+        let mean = cache.attend(&[1.0], head, position, 1.0, Form::Stepwise)[0];
+        (mean * 1000.0).round()
+    }
+
+    #[test]
+    fn a_query_sees_no_later_position() {
+        let mut cache = KvCache::new(1, None);
+        push(&mut cache, 0..11);
+        assert_eq!(mean_seen(&cache, 0, 10), 5_000.0);
+        assert_eq!(mean_seen(&cache, 1, 4), 102_000.0);
+        cache.clear();
+        push(&mut cache, 0..1);
+        assert_eq!(mean_seen(&cache, 0, 0), 0.0);
+    }
+
+    #[test]
+    fn a_window_counts_the_query_itself() {
+        let mut cache = KvCache::new(1, Some(3));
+        push(&mut cache, 0..11);
+        assert_eq!(mean_seen(&cache, 0, 10), 9_000.0); // 8, 9, 10
+        assert_eq!(mean_seen(&cache, 0, 1), 500.0); // 0, 1
+        let mut alone = KvCache::new(1, Some(1));
+        push(&mut alone, 0..4);
+        alone.trim();
+        push(&mut alone, 4..5);
+        assert_eq!(mean_seen(&alone, 0, 4), 4_000.0);
+    }
+
+    proptest! {
+        #[test]
+        fn positions_that_are_dropped_are_never_missed(window in 1usize..8, batches in prop::collection::vec(1usize..9, 1..6)) {
+            let mut whole = KvCache::new(1, Some(window));
+            let mut trimmed = whole.clone();
+            let mut first = 0;
+            for batch in batches {
+                let positions = first..first + batch;
+                push(&mut whole, positions.clone());
+                push(&mut trimmed, positions.clone());
+                for position in positions.clone() {
+                    prop_assert_eq!(mean_seen(&trimmed, 1, position), mean_seen(&whole, 1, position));
+                }
+                trimmed.trim();
+                prop_assert!(trimmed.keys.len() < window);
+                first = positions.end;
+            }
+        }
+    }
+}

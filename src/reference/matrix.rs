@@ -7,7 +7,11 @@ use crate::quant::{QuantError, TensorType, dequantize};
 
 /// Σ aᵢ bᵢ.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    let mut sum = 0.0;
+    for (a, b) in a.iter().zip(b) {
+        sum += a * b;
+    }
+    sum
 }
 
 /// A matrix in a file: `rows` of `columns` elements.
@@ -106,5 +110,61 @@ impl<'f> ExpertMatrices<'f> {
     /// The matrix of `expert`.
     pub fn of(&self, expert: usize) -> Matrix<'f> {
         self.all.part(expert * self.stride + self.first, self.rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows (1, 2), (3, 4), (5, 6) and more, F32.
+    fn tensor(dims: &[u64]) -> (TensorInfo, Vec<u8>) {
+        let elements: u64 = dims.iter().product();
+        let info = TensorInfo {
+            name: "w".to_owned(),
+            dims: dims.to_vec(),
+            ty: TensorType::F32,
+            offset: 0,
+            bytes: 4 * elements,
+        };
+        let values = (1..=elements).flat_map(|value| (value as f32).to_le_bytes());
+        (info, values.collect())
+    }
+
+    #[test]
+    fn a_product_has_one_entry_for_each_row() {
+        let (info, bytes) = tensor(&[2, 3]);
+        let matrix = Matrix::new(&info, &bytes).unwrap();
+        assert_eq!(matrix.rows(), 3);
+        assert_eq!(matrix.row(1), [3.0, 4.0]);
+        let products = matrix.times(&[vec![1.0, 10.0], vec![1.0, 0.0]]);
+        assert_eq!(products, [[21.0, 43.0, 65.0], [1.0, 3.0, 5.0]]);
+        assert_eq!(matrix.part(1, 1).to_rows(), [[3.0, 4.0]]);
+    }
+
+    #[test]
+    fn an_expert_is_cut_out_of_the_tensor_of_all() {
+        let (info, bytes) = tensor(&[2, 4, 3]); // three experts, a gate of two rows in front of two others
+        let up = ExpertMatrices {
+            all: Matrix::new(&info, &bytes).unwrap(),
+            stride: 4,
+            first: 2,
+            rows: 2,
+        };
+        assert_eq!(up.of(1).to_rows(), [[13.0, 14.0], [15.0, 16.0]]);
+    }
+
+    #[test]
+    fn a_type_without_values_is_refused_at_once() {
+        let info = TensorInfo {
+            name: "w".to_owned(),
+            dims: vec![256, 2],
+            ty: TensorType::Q2_K,
+            offset: 0,
+            bytes: 168,
+        };
+        let refused = Matrix::new(&info, &[0; 168]).unwrap_err();
+        let ty = TensorType::Q2_K;
+        assert_eq!(refused, QuantError::Unsupported { ty });
     }
 }

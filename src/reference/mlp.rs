@@ -73,7 +73,9 @@ impl Experts<'_> {
         for expert in 0..experts {
             let weight_in = |routing: &Routing| {
                 let mut chosen = routing.chosen.iter();
-                chosen.find(|choice| choice.expert as usize == expert).map(|choice| choice.weight)
+                chosen
+                    .find(|choice| choice.expert as usize == expert)
+                    .map(|choice| choice.weight)
             };
             let users = routings.iter().enumerate();
             let users: Vec<(usize, f64)> = users

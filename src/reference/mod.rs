@@ -21,6 +21,8 @@ mod rope;
 mod router;
 mod sampling;
 mod softmax;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use activation::{gelu, sigmoid, silu, softcap, softplus};

@@ -20,3 +20,25 @@ pub fn l2_unit(x: &[f64], epsilon: f64) -> Vec<f64> {
     let scale = 1.0 / (square + epsilon).sqrt();
     x.iter().map(|x| x * scale).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_and_four_have_a_mean_square_of_12_5() {
+        let scale = 1.0 / 12.75f64.sqrt();
+        assert_eq!(
+            rms_norm(&[3.0, 4.0], &[2.0, -1.0], 0.25),
+            [6.0 * scale, -4.0 * scale]
+        );
+        assert_eq!(rms_unit(&[3.0, 4.0], 0.25), [3.0 * scale, 4.0 * scale]);
+    }
+
+    #[test]
+    fn three_and_four_have_the_length_five() {
+        let found = l2_unit(&[3.0, 4.0], 0.0);
+        assert!((found[0] - 0.6).abs() < 1e-15 && (found[1] - 0.8).abs() < 1e-15);
+        assert_eq!(l2_unit(&[0.0, 0.0], 1e-6), [0.0, 0.0]);
+    }
+}

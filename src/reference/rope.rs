@@ -38,3 +38,65 @@ impl Rope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::matrix::dot;
+    use super::*;
+
+    fn rotated(rope: &Rope, head: &[f64], position: usize) -> Vec<f64> {
+        let mut head = head.to_vec();
+        rope.rotate(&mut head, position);
+        head
+    }
+
+    fn close(found: &[f64], expected: &[f64], tolerance: f64) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() <= tolerance,
+                "{found}, not {expected}"
+            );
+        }
+    }
+
+    /// Expected: NumPy, angles 3 and 3 / 10 over the pairs (0, 2) and (1, 3); dimension 4 stays.
+    #[test]
+    fn pairs_lie_half_the_rotary_dimensions_apart() {
+        let found = rotated(&Rope::new(4, 100.0), &[1.0, 2.0, 3.0, 4.0, 5.0], 3);
+        let expected = [-1.41335252, 0.72859215, -2.82885748, 4.41238637, 5.0];
+        close(&found, &expected, 1e-8);
+    }
+
+    #[test]
+    fn a_proportional_embedding_turns_the_leading_pairs_alone() {
+        let head: Vec<f64> = (1..=16).map(f64::from).collect();
+        let rope = Rope::slowed(16, 1e6, &[1.0, 1.0, 1e30, 1e30, 1e30, 1e30, 1e30, 1e30]);
+        let found = rotated(&rope, &head, 12_345);
+        let whole = rotated(&Rope::new(16, 1e6), &head, 12_345);
+        for at in 0..16 {
+            let turned = at % 8 < 2;
+            assert_eq!(
+                found[at],
+                if turned { whole[at] } else { head[at] },
+                "dimension {at}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_stay_and_only_distances_matter(
+            a in prop::collection::vec(-1.0..1.0, 10),
+            b in prop::collection::vec(-1.0..1.0, 10),
+            (position, distance, shift) in (0usize..5000, 0usize..5000, 0usize..5000),
+        ) {
+            let rope = Rope::new(8, 1e4);
+            let turned = rotated(&rope, &a, position);
+            prop_assert!((dot(&turned, &turned) - dot(&a, &a)).abs() < 1e-12);
+            let match_at = |position| dot(&rotated(&rope, &a, position), &rotated(&rope, &b, position + distance));
+            prop_assert!((match_at(position) - match_at(position + shift)).abs() < 1e-9);
+        }
+    }
+}

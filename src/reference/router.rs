@@ -55,3 +55,51 @@ pub fn scaled_router_input(x: &[f64], scale: &[f64], epsilon: f64) -> Vec<f64> {
     let unit = rms_unit(x, epsilon);
     unit.iter().zip(scale).map(|(x, s)| x * s / root).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Logits that are logarithms of 1, 4, 2, 3: probabilities 0.1, 0.4, 0.2, 0.3.
+    #[test]
+    fn the_softmax_is_over_all_and_the_weights_over_the_chosen() {
+        let routing = route(&[1f64.ln(), 4f64.ln(), 2f64.ln(), 3f64.ln()], 2);
+        assert_eq!(routing.experts(), [1, 3]);
+        for (choice, (probability, weight)) in routing
+            .chosen
+            .iter()
+            .zip([(0.4, 4.0 / 7.0), (0.3, 3.0 / 7.0)])
+        {
+            assert!((choice.probability - probability).abs() < 1e-15);
+            assert!((choice.weight - weight).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn of_equal_experts_the_lower_numbers_are_chosen() {
+        assert_eq!(route(&[0.5, 1.0, 0.5, 0.5], 3).experts(), [1, 0, 2]);
+    }
+
+    /// x = (3, 4) has mean square 12.5; two dimensions.
+    #[test]
+    fn the_scaled_router_divides_by_the_root_of_the_width() {
+        let found = scaled_router_input(&[3.0, 4.0], &[1.0, 10.0], 0.0);
+        assert!((found[0] - 3.0 / 5.0).abs() < 1e-15 && (found[1] - 8.0).abs() < 1e-14);
+    }
+
+    proptest! {
+        #[test]
+        fn choices_fall_and_their_weights_sum_to_one(logits in prop::collection::vec(-20.0..20.0, 8..40), used in 1usize..8) {
+            let routing = route(&logits, used);
+            prop_assert_eq!(routing.chosen.len(), used);
+            prop_assert!(routing.chosen.is_sorted_by(|a, b| a.probability >= b.probability));
+            let total: f64 = routing.chosen.iter().map(|choice| choice.weight).sum();
+            prop_assert!((total - 1.0).abs() < 1e-12);
+            let least = routing.chosen[used - 1].probability;
+            let larger = routing.probabilities.iter().filter(|p| **p > least).count();
+            prop_assert!(larger < used);
+        }
+    }
+}

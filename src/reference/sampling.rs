@@ -34,3 +34,42 @@ pub fn gumbel(seed: u64, position: u32, id: u32) -> f64 {
     let uniform = (bits as f64 + 0.5) / (1u64 << 53) as f64;
     -(-uniform.ln()).ln()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::softmax::softmax;
+    use super::*;
+
+    #[test]
+    fn of_equal_logits_the_lowest_id_is_greedy() {
+        assert_eq!(greedy(&[-1.0, 2.0, 0.5, 2.0]), 1);
+        assert_eq!(greedy(&[f64::NAN, -1e300, f64::NAN]), 1);
+        assert_eq!(sample(&[-1.0, 2.0, 0.5, 2.0], 0.0, 1, 2), 1);
+    }
+
+    /// Expected: SplitMix64 and the formula in Python.
+    #[test]
+    fn the_noise_has_these_values() {
+        for ((seed, position, id), expected) in [
+            ((0, 0, 0), 2.08684367696744),
+            ((7, 3, 2), 0.43118909943101924),
+        ] {
+            assert!((gumbel(seed, position, id) - expected).abs() < 1e-14);
+        }
+    }
+
+    /// 20,000 draws; six standard deviations of a share are at most 6 · sqrt(0.25 / 20,000) = 0.021.
+    #[test]
+    fn draws_have_the_shares_of_the_softmax() {
+        let (logits, temperature, draws) = ([1.0, 3.0, -1.0, 2.0], 1.7, 20_000);
+        let scaled: Vec<f64> = logits.iter().map(|logit| logit / temperature).collect();
+        let mut counts = [0; 4];
+        for position in 0..draws {
+            counts[sample(&logits, temperature, 5, position) as usize] += 1;
+        }
+        for (count, expected) in counts.iter().zip(softmax(&scaled)) {
+            let share = f64::from(*count) / f64::from(draws);
+            assert!((share - expected).abs() < 0.021, "{share}, not {expected}");
+        }
+    }
+}

@@ -6,7 +6,6 @@ use crate::engine::cpu::CpuEngine;
 use crate::engine::{Engine, EngineError, Options};
 use crate::model::sample::{Sample, micro_gemma4, micro_qwen35moe};
 use crate::model::{Architecture, Gemma4, LayerKind, Mix, Model, Qwen35Moe};
-use crate::quant::TensorType;
 
 /// Threads of the engines here: more than one, and more than some of the models have rows to share.
 pub const THREADS: usize = 3;
@@ -17,7 +16,7 @@ pub fn micro_samples() -> [Sample; 2] {
         Architecture::Qwen35Moe(micro_qwen35moe()),
         Architecture::Gemma4(micro_gemma4()),
     ]
-    .map(|architecture| Sample::new(&architecture, 1, TensorType::F32))
+    .map(|architecture| Sample::new(&architecture, 1))
 }
 
 /// Every mix of both models, in sizes that give its tensors all the types that the full file has.

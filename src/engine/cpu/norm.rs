@@ -71,7 +71,7 @@ pub(super) fn softplus(x: f32) -> f32 {
 
 /// GELU in its tanh form: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))
 pub(super) fn gelu(x: f32) -> f32 {
-    const ROOT: f32 = 0.797_884_56;
+    const ROOT: f32 = 0.797_884_6;
     0.5 * x * (1.0 + (ROOT * x * (1.0 + 0.044_715 * x * x)).tanh())
 }
 

@@ -4,6 +4,7 @@ use super::scratch::{ids, micro_samples, mixed_samples, open, try_open};
 use crate::engine::cpu::memory::CHUNK;
 use crate::engine::{Engine, Options};
 use crate::model::sample::Sample;
+use crate::quant::TensorType;
 use crate::reference::Decoder;
 
 /// Largest difference of a logit from the reference, in standard deviations of the logits. What is asked of an engine
@@ -64,6 +65,21 @@ fn a_long_prompt_crosses_the_window_and_the_chunk_as_in_the_reference() {
 fn every_mix_of_types_agrees_with_the_reference() {
     for (mix, sample) in mixed_samples() {
         agrees(mix.name(), &sample, &ids(7), 4);
+    }
+}
+
+#[test]
+fn weights_of_half_precision_agree_with_the_reference() {
+    for (mut sample, ty) in micro_samples()
+        .into_iter()
+        .zip([TensorType::F16, TensorType::BF16])
+    {
+        let matrices = sample
+            .tensors
+            .iter_mut()
+            .filter(|tensor| tensor.dims.len() > 1);
+        matrices.for_each(|tensor| tensor.narrow(ty));
+        agrees(&ty.to_string(), &sample, &ids(6), 0);
     }
 }
 

@@ -96,7 +96,7 @@ def float64(name, gguf, ids):
 
 def divergence(p, q):
     """Mean Kullback-Leibler divergence over the positions, in nats."""
-    p, q = (torch.log_softmax(torch.from_numpy(x), -1) for x in (p, q))
+    p, q = (torch.log_softmax(torch.from_numpy(x).double(), -1) for x in (p, q))
     return float((p.exp() * (p - q)).sum(-1).mean())
 
 
@@ -123,7 +123,7 @@ def make(name, llama_cpp, llama_logits, llama_quantize, out):
         f32 = folder / "f32.gguf" if quantised else gguf
         run(sys.executable, "convert.py", llama_cpp, folder / "model", f32)
         if quantised:
-            run(llama_quantize, f32, gguf, "Q4_K_M")
+            run(llama_quantize, f32, gguf)
         back = models.build(name)
         with torch.no_grad():
             for parameter in back.parameters():

@@ -54,7 +54,7 @@ MODELS = {
         intermediate_size=44, num_experts=7, top_k_experts=3, moe_intermediate_size=20, sliding_window=11), 36, 0.2),
     "gemma4_b": (gemma(
         "ssfsf", 36, 2, 0.5, 5e3, 5.0, hidden_size=44, num_attention_heads=6, num_key_value_heads=3, head_dim=20,
-        intermediate_size=52, num_experts=6, top_k_experts=2, moe_intermediate_size=28, sliding_window=8), 34, 0.2),
+        intermediate_size=52, num_experts=6, top_k_experts=2, moe_intermediate_size=28, sliding_window=8), 31, 0.2),
     "gemma4_q4_k_m": (gemma(
         "ssf", 128, 1, 0.25, 1e4, 30.0, hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64,
         intermediate_size=96, num_experts=6, top_k_experts=2, moe_intermediate_size=32, sliding_window=16), 23, 0.1),

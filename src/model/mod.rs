@@ -8,6 +8,8 @@ mod hyper_parameters;
 pub mod inspect;
 mod mix;
 mod qwen35moe;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod synth;
 #[cfg(test)]
 mod tests;

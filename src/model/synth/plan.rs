@@ -2,7 +2,8 @@
 
 use crate::gguf::TensorInfo;
 use crate::gguf::{Value, writer};
-use crate::model::{Mix, Model, Scale};
+use crate::model::{Architecture, Mix, Model, Scale};
+use crate::quant::TensorType;
 
 use super::blocks::Generator;
 use super::values::distribution;
@@ -82,11 +83,21 @@ pub fn plan(model: Model, scale: Scale, mix: Mix, seed: u64) -> Result<SynthPlan
     let tensors: Vec<_> = shapes
         .map(|(shape, ty)| (shape.name, shape.dims, ty))
         .collect();
-    let header = writer::header(&metadata, &tensors, 32)?;
+    lay_out(&architecture, &metadata, &tensors, seed)
+}
+
+/// Plans a file of these tensors (name, dimensions, type) of `architecture`, values from `seed`.
+pub(in crate::model) fn lay_out(
+    architecture: &Architecture,
+    metadata: &[(String, Value)],
+    tensors: &[(String, Vec<u64>, TensorType)],
+    seed: u64,
+) -> Result<SynthPlan, SynthError> {
+    let header = writer::header(metadata, tensors, 32)?;
     let mut planned = Vec::new();
     for (index, info) in (0u64..).zip(header.tensors) {
         let row = info.dims.first().copied().unwrap_or(1);
-        let values = distribution(&architecture, &info.name, row);
+        let values = distribution(architecture, &info.name, row);
         let generator =
             Generator::new(seed, index, info.ty, values, info.elements()).ok_or_else(|| {
                 SynthError::Type {

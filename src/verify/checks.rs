@@ -25,13 +25,6 @@ macro_rules! checks {
     };
 }
 
-/// The checks whose failure the caller may allow: they say whether a result is pinned evidence.
-pub(super) const PINNING: &[&str] = &[
-    "provenance.commit",
-    "provenance.clean",
-    "provenance.nixpkgs",
-];
-
 /// All checks in order of their levels.
 pub const CHECKS: &[Check] = checks! {
     0 "file.size" "at most 64 MiB" file::read;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `SPARKBENCH_CUDA` | `auto` (kernels if there is an nvcc), `require` or `off` |
 //! | `NVCC`, `CUDA_HOME`, `CUDA_PATH`, `PATH` | where nvcc is, in this order |
-//! | `SPARKBENCH_KERNELS_DIR` | embed the images in this directory, as this script writes them to `OUT_DIR/kernels` |
+//! | `SPARKBENCH_KERNELS_DIR` | embed the images in this directory, as `nix/kernel-builder` writes them, for all or some architectures |
 //! | `SPARKBENCH_PROVENANCE` | a file that says which commit this is, in place of git |
 
 #[path = "build/mod.rs"]
@@ -15,7 +15,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use build::manifest::ImageManifest;
 use build::record::{Build, Provenance, RustBuild};
@@ -61,7 +60,6 @@ fn run() -> Result<(), String> {
 /// The images of all families, or why there are none.
 fn kernel_images(root: &Path, out: &Path) -> Result<Result<Images, String>, String> {
     let recipe = Recipe::read(root)?;
-    let families = recipe.families.keys();
     let mode = Mode::from_env(&variable)?;
     if let Some(directory) = variable("SPARKBENCH_KERNELS_DIR") {
         if mode == Mode::Off {
@@ -73,7 +71,12 @@ fn kernel_images(root: &Path, out: &Path) -> Result<Result<Images, String>, Stri
             let manifest = prebuilt::take_image(root, &recipe, family, &directory, out)?;
             Ok((family.clone(), manifest))
         };
-        return families.map(take).collect::<Result<_, _>>().map(Ok);
+        return recipe
+            .families
+            .keys()
+            .map(take)
+            .collect::<Result<_, _>>()
+            .map(Ok);
     }
     if mode == Mode::Off {
         return Ok(Err("built with SPARKBENCH_CUDA=off".to_owned()));
@@ -90,22 +93,7 @@ fn kernel_images(root: &Path, out: &Path) -> Result<Result<Images, String>, Stri
         return Ok(Err(format!("built without nvcc: {missing}")));
     };
     let toolchain = Toolchain::new(nvcc, host_compiler()?)?;
-    // nvcc works through the architectures one by one, so families side by side keep the cores busy.
-    let images = thread::scope(|scope| {
-        let compile = |family| compile::build_image(root, &recipe, family, &toolchain, out);
-        let running: Vec<_> = families
-            .map(|family| (family, scope.spawn(move || compile(family))))
-            .collect();
-        let join = |(family, thread): (
-            &String,
-            thread::ScopedJoinHandle<'_, Result<ImageManifest, String>>,
-        )| match thread.join() {
-            Ok(result) => result.map(|manifest| (family.clone(), manifest)),
-            Err(_) => Err(format!("compiling family {family} panicked")),
-        };
-        running.into_iter().map(join).collect::<Result<_, _>>()
-    })?;
-    Ok(Ok(images))
+    compile::build_images(root, &recipe, &toolchain, out).map(Ok)
 }
 
 /// The C++ compiler for the target, as `cc` finds it (`CXX`, cross prefixes). Only its path counts: `cc`'s flags are

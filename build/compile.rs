@@ -1,8 +1,10 @@
 //! Sources of a family to its image, by one nvcc run that is not repeated while nothing that it read has changed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::amalgam::{Amalgam, amalgamate};
 use super::code_digest::code_digests;
@@ -11,6 +13,31 @@ use super::manifest::ImageManifest;
 use super::ptxas;
 use super::recipe::Recipe;
 use super::toolchain::Toolchain;
+
+type Handle<'a> = ScopedJoinHandle<'a, Result<ImageManifest, String>>;
+
+/// Makes the images of all families, side by side: nvcc works through the architectures one by one, so a single family
+/// would leave cores idle.
+pub fn build_images(
+    root: &Path,
+    recipe: &Recipe,
+    toolchain: &Toolchain,
+    out: &Path,
+) -> Result<BTreeMap<String, ImageManifest>, String> {
+    thread::scope(|scope| {
+        let compile = |family| build_image(root, recipe, family, toolchain, out);
+        let running: Vec<_> = recipe
+            .families
+            .keys()
+            .map(|family| (family, scope.spawn(move || compile(family))))
+            .collect();
+        let join = |(family, thread): (&String, Handle<'_>)| match thread.join() {
+            Ok(result) => result.map(|manifest| (family.clone(), manifest)),
+            Err(_) => Err(format!("compiling family {family} panicked")),
+        };
+        running.into_iter().map(join).collect()
+    })
+}
 
 /// Makes `<family>.fatbin` and `<family>.json` in `out`, or keeps those that lie there if they were made from the same
 /// sources with the same flags by the same compilers.

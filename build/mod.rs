@@ -1,4 +1,5 @@
-//! The logic of `build.rs`: kernels to images, sources to a stamp. Knows nothing of Cargo's protocol.
+//! The logic of `build.rs`: kernels to images, sources to a stamp. Knows nothing of Cargo's protocol. What makes images
+//! is also part of the library, which compiles them again.
 
 pub mod amalgam;
 pub mod compile;
@@ -16,8 +17,7 @@ pub mod code_digest;
 pub mod digest;
 #[path = "../src/build_info/manifest.rs"]
 pub mod manifest;
+#[path = "../src/build_info/nix.rs"]
+pub mod nix;
 #[path = "../src/build_info/record.rs"]
 pub mod record;
-
-/// How a variable of the environment is looked up; an empty one counts as unset.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;

@@ -47,6 +47,39 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The recipe of the same images for `architectures` (`sm_90`) alone.
+    ///
+    /// # Errors
+    /// If there are none, one twice, or one that the recipe has not.
+    pub fn only(&self, architectures: &[String]) -> Result<Self, String> {
+        let known = self.architecture_names();
+        let mut kept: Vec<u32> = Vec::new();
+        for name in architectures {
+            let place = known.iter().position(|known| known == name);
+            match place.and_then(|place| self.architectures.get(place)) {
+                Some(found) if !kept.contains(found) => kept.push(*found),
+                Some(_) => {
+                    return Err(format!(
+                        "expected every architecture once, found {name} twice"
+                    ));
+                }
+                None => {
+                    return Err(format!(
+                        "expected an architecture of kernels/build.json ({}), found {name:?}",
+                        known.join(", ")
+                    ));
+                }
+            }
+        }
+        if kept.is_empty() {
+            return Err("expected at least one architecture, found none".to_owned());
+        }
+        Ok(Self {
+            architectures: kept,
+            ..self.clone()
+        })
+    }
+
     /// The names of the architectures: `sm_90`.
     pub fn architecture_names(&self) -> Vec<String> {
         self.architectures

@@ -25,6 +25,8 @@ pub fn provenance(root: &Path) -> Provenance {
         commit_reason: Some(reason),
         flake_lock_sha256: flake_lock_sha256.clone(),
         flake_lock_reason: flake_lock_reason.clone(),
+        nix: None,
+        nix_reason: Some("built by Cargo, without Nix".into()),
     };
     match state(root) {
         Ok((commit, tree, dirty)) => Provenance {

@@ -1,12 +1,14 @@
 //! Which nvcc and host compiler make the kernels.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
-use super::Env;
 use super::manifest::NvccVersion;
+
+/// How a variable of the environment is looked up; an empty one counts as unset.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// What to do about kernels: `SPARKBENCH_CUDA`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +114,8 @@ pub fn find_nvcc(env: Env) -> Result<Option<PathBuf>, String> {
     Ok(on_path(env, OsStr::new("nvcc")))
 }
 
-fn on_path(env: Env, name: &OsStr) -> Option<PathBuf> {
+/// The file `name` in the first directory of `PATH` that has one.
+pub fn on_path(env: Env, name: &OsStr) -> Option<PathBuf> {
     env::split_paths(&env("PATH")?)
         .map(|directory| directory.join(name))
         .find(|path| path.is_file())

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod prompt;
 pub mod protocol;
 pub mod quant;
+pub mod rebuild;
 pub mod reference;
 pub mod result;
 pub mod run;

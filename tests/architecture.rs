@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "run",
     "report",
     "compare",
+    "rebuild",
     "verify",
     "subject",
     "bench",

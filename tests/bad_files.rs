@@ -128,7 +128,7 @@ fn what_is_no_result_is_refused_with_the_reason_in_one_line() {
 
 /// The only check that fails and its only line, of a file that is refused with exit code 3.
 fn refused_result(home: &Path, file: &Path) -> String {
-    let output = sparkbench(home, &["verify", text(file), "--allow-dirty"]);
+    let output = sparkbench(home, &["verify", text(file), "--allow-unpinned"]);
     assert_eq!(
         refusal(&output),
         "exit code 3\nerror: the result does not verify\nhint: docs/result-format.md says what each check looks at\n"
@@ -136,7 +136,7 @@ fn refused_result(home: &Path, file: &Path) -> String {
     let table = stdout(&output);
     assert_eq!(table.matches("\n  failed ").count(), 1, "{table}");
 
-    let output = sparkbench(home, &["verify", text(file), "--allow-dirty", "--json"]);
+    let output = sparkbench(home, &["verify", text(file), "--allow-unpinned", "--json"]);
     assert_eq!(output.status.code(), Some(3));
     let report: Json = serde_json::from_slice(&output.stdout).unwrap();
     let checks = report["files"][0]["checks"].as_array().unwrap();

@@ -114,7 +114,8 @@ fn a_provenance_record_at_run_time_counts_before_the_stamp() {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let clean = format!(
         r#"{{"source": "file", "commit": "{commit}", "tree": "{commit}", "dirty": false, "commit_reason": null,
-            "flake_lock_sha256": null, "flake_lock_reason": "no flake.lock"}}"#
+            "flake_lock_sha256": null, "flake_lock_reason": "no flake.lock",
+            "nix": null, "nix_reason": "packed without Nix"}}"#
     );
     assert_eq!(version(&clean), "spark-engine 0.1.0 (0123456789ab)\n");
     let modified = clean.replace("false", "true");

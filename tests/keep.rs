@@ -64,7 +64,7 @@ fn kept_elsewhere(home: &TempDir, output: &Output, reason: &str) {
 fn intact(home: &TempDir, file: &Path) {
     let result: Json = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     assert_eq!(result["payload"]["session"]["status"], "interrupted");
-    let arguments = ["verify", text(file), "--allow-dirty", "--json"];
+    let arguments = ["verify", text(file), "--allow-unpinned", "--json"];
     let output = sparkbench(home.path(), &arguments);
     let report: Json = serde_json::from_slice(&output.stdout).unwrap();
     let checks = report["files"][0]["checks"].as_array().unwrap();

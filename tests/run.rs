@@ -70,7 +70,7 @@ fn a_result_of_the_cpu_device_verifies() {
 
     let output = sparkbench(
         run.home.path(),
-        &["verify", text(&run.file), "--allow-dirty"],
+        &["verify", text(&run.file), "--allow-unpinned"],
     );
     assert!(
         output.status.success(),
@@ -109,7 +109,10 @@ fn an_edited_result_does_not_verify() {
     let changed = result.replacen("\"min_samples\": ", "\"min_samples\": 1", 1);
     assert_ne!(result, changed);
     fs::write(&edited, changed).unwrap();
-    let output = sparkbench(run.home.path(), &["verify", text(&edited), "--allow-dirty"]);
+    let output = sparkbench(
+        run.home.path(),
+        &["verify", text(&edited), "--allow-unpinned"],
+    );
     assert_eq!(output.status.code(), Some(3));
     assert!(
         stdout(&output).contains("not verified"),
@@ -133,7 +136,7 @@ fn a_directory_is_verified_file_by_file() {
     assert!(made.unwrap().success());
     let output = sparkbench(
         run.home.path(),
-        &["verify", text(&directory), "--allow-dirty"],
+        &["verify", text(&directory), "--allow-unpinned"],
     );
     assert_eq!(
         refusal(&output),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::is_hex;
 use super::manifest::ImageManifest;
+use super::nix::NixBuild;
 
 /// The files and directories that determine the binary, by path from the root of the repository.
 pub const DETERMINING: [&str; 8] = [
@@ -75,6 +76,10 @@ pub struct Provenance {
     pub flake_lock_sha256: Option<String>,
     /// Why `flake_lock_sha256` is `null`; `null` if it is not.
     pub flake_lock_reason: Option<String>,
+    /// What Nix built; `null` if it did not.
+    pub nix: Option<NixBuild>,
+    /// Why `nix` is `null`; `null` if it is not.
+    pub nix_reason: Option<String>,
 }
 
 /// Who says which commit the sources are.
@@ -122,12 +127,13 @@ impl Provenance {
                 self.flake_lock_sha256.is_none(),
                 &self.flake_lock_reason,
             ),
+            ("nix_reason", self.nix.is_none(), &self.nix_reason),
         ] {
             if null != reason.is_some() {
                 let wanted = if null { "a reason" } else { "null" };
                 return Err(format!("expected {wanted} in {name}, found {reason:?}"));
             }
         }
-        Ok(())
+        self.nix.as_ref().map_or(Ok(()), NixBuild::check)
     }
 }

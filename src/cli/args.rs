@@ -134,9 +134,14 @@ pub struct VerifyArgs {
     /// Git checkout that must hold the commit and the flake.lock named by the result
     #[arg(long, value_name = "DIR")]
     pub git: Option<PathBuf>,
-    /// Accept results of a program with uncommitted changes: for development, since nobody can rebuild it
+    /// Build that commit again and compare (level 3), by Nix if it built the program, else by the same nvcc; takes the
+    /// checkout in `.` if --git names none
     #[arg(long)]
-    pub allow_dirty: bool,
+    pub rebuild: bool,
+    /// Accept results that are no pinned evidence (no commit, uncommitted changes, a stand-in for nixpkgs): for
+    /// development, since nobody can rebuild the program
+    #[arg(long)]
+    pub allow_unpinned: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

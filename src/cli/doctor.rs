@@ -62,6 +62,19 @@ fn provenance_rows(section: &mut Section, provenance: Provenance) {
     });
     section.add("commit", Reading::from_option(provenance.commit, &why));
     section.add("tree", Reading::from_option(state, &why));
+    let nix =
+        provenance.nix.map(|nix| {
+            match (nix.stand_in, nix.nixpkgs_rev) {
+        (true, _) => {
+            "built with the stand-in for nixpkgs: `verify` takes its results for no pinned evidence"
+                .to_owned()
+        }
+        (false, Some(revision)) => format!("built with nixpkgs {revision}"),
+        (false, None) => "built with a nixpkgs of unknown revision".to_owned(),
+    }
+        });
+    let why_not = provenance.nix_reason.unwrap_or_default();
+    section.add("nix", Reading::from_option(nix, &why_not));
     let why = provenance.flake_lock_reason.unwrap_or_default();
     let lock = Reading::from_option(provenance.flake_lock_sha256, &why);
     section.add("flake.lock, sha-256", lock);

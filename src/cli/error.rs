@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::gguf::GgufError;
 use crate::model::ModelError;
 use crate::model::synth::SynthError;
+use crate::rebuild::RebuildError;
 use crate::result::{ReadError, SaltError, SealError};
 use crate::run::RunError;
 
@@ -139,6 +140,12 @@ impl From<RunError> for CliError {
             RunError::Random(_) => Exit::Unexpected,
         };
         Self::from_parts(exit, &error, error.hint())
+    }
+}
+
+impl From<RebuildError> for CliError {
+    fn from(error: RebuildError) -> Self {
+        Self::from_parts(Exit::Device, &error, error.hint())
     }
 }
 

@@ -11,7 +11,7 @@ pub enum Exit {
     Usage,
     /// 3: a result does not verify.
     NotVerified,
-    /// 4: the device, its driver or its kernel images are unavailable.
+    /// 4: the device, its driver, its kernel images or what builds them are unavailable.
     Device,
     /// 5: a kernel's output differs from the reference.
     WrongNumbers,
@@ -67,7 +67,7 @@ impl Exit {
             Self::Unexpected => "unexpected: a bug, or the machine failed",
             Self::Usage => "wrong command line, configuration or model file",
             Self::NotVerified => "a result does not verify",
-            Self::Device => "device, driver or kernel images unavailable",
+            Self::Device => "device, driver, kernel images or what builds them unavailable",
             Self::WrongNumbers => "a kernel's output differs from the reference",
             Self::InvalidMeasurement => "a measurement is invalid",
             Self::Threshold => "a comparison crossed its threshold",

@@ -1,7 +1,12 @@
 //! `sparkbench verify`: checks result files.
 
+use std::env;
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
+use crate::rebuild::Plan;
+use crate::result::{parse, read};
 use crate::ui;
 use crate::verify::{Options, Report, result_files, verify_file};
 
@@ -12,13 +17,10 @@ use super::output::{show, show_json};
 
 /// Checks every file, prints the reports, and fails if one file does not verify.
 pub fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
-    let options = Options {
-        git: args.git.clone(),
-        allow_dirty: args.allow_dirty,
-    };
     let mut reports: Vec<Report> = Vec::new();
     for path in &args.paths {
         for file in result_files(path)? {
+            let options = options(args, &file)?;
             reports.push(verify_file(&file, &options)?);
         }
     }
@@ -34,4 +36,24 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
     };
     let hint = "docs/result-format.md says what each check looks at";
     Err(CliError::new(Exit::NotVerified, message, hint))
+}
+
+/// What is known of the commit of `file` apart from the file.
+fn options(args: &VerifyArgs, file: &Path) -> Result<Options, CliError> {
+    let mut options = Options {
+        git: args.git.clone(),
+        allow_unpinned: args.allow_unpinned,
+        rebuilt: None,
+    };
+    if !args.rebuild {
+        return Ok(options);
+    }
+    let git = options.git.get_or_insert_with(|| PathBuf::from("."));
+    // What cannot be read is the affair of the checks.
+    if let Some(result) = read(file).ok().and_then(|bytes| parse(&bytes).ok()) {
+        let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let plan = Plan::new(&result.payload, git, &variable)?;
+        options.rebuilt = Some(plan.run());
+    }
+    Ok(options)
 }

@@ -8,6 +8,7 @@ mod generation;
 mod generation_figures;
 mod ids;
 mod machine;
+mod provenance;
 mod reading;
 mod record;
 mod redact;
@@ -36,11 +37,11 @@ pub use machine::{
     DriverRecord, GpuRecord, HostRecord, Identity, IdentityForm, MachineRecord, MemoryKind,
     SharedLibrary,
 };
+pub use provenance::{NixRecord, ProvenanceRecord};
 pub use reading::Reading;
 pub use record::{
     BuildRecord, ConfigRecord, ImageOwner, ImageRecord, Payload, Peak, Peaks, PlanRecord,
-    PlannedCase, ProvenanceRecord, Scale, Series, Session, SessionStatus, TargetRecord,
-    TelemetryRecord, Warning,
+    PlannedCase, Scale, Series, Session, SessionStatus, TargetRecord, TelemetryRecord, Warning,
 };
 pub use redact::REDACTED;
 pub use salt::{Salt, SaltError};

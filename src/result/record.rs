@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CaseRecord, EngineRecord, MachineRecord, Reading, WeightsRecord};
+use super::{
+    CaseRecord, EngineRecord, MachineRecord, ProvenanceRecord, Reading, WeightsRecord,
+};
 use crate::build_info::ImageManifest;
 
 /// Everything a session records. Integers stay below 2^53, floats are finite, times are RFC 3339 in UTC.
@@ -68,22 +70,6 @@ pub struct Session {
     pub arguments: Vec<String>,
     /// Whether UUID, bus id and host name were redacted.
     pub redacted: bool,
-}
-
-/// The commit that a program was built from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProvenanceRecord {
-    /// `cargo` (stamped by the build) or `file` (handed over by the packager).
-    pub source: String,
-    /// Git commit, 40 hex digits.
-    pub commit: Reading<String>,
-    /// Git tree of that commit, 40 hex digits.
-    pub tree: Reading<String>,
-    /// Whether tracked files differed from the commit.
-    pub dirty: Reading<bool>,
-    /// SHA-256 of flake.lock.
-    pub flake_lock_sha256: Reading<String>,
 }
 
 /// The harness as built.

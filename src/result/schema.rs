@@ -44,7 +44,7 @@ mod tests {
                     .keys()
                     .filter(|key| !required.contains(&key.as_str().into()));
                 assert!(
-                    optional.clone().all(|key| key == "reason"),
+                    optional.clone().all(|key| key == "reason" || key == "nix"),
                     "{name}: {:?}",
                     optional.collect::<Vec<_>>()
                 );

@@ -1,12 +1,14 @@
 //! Records of machine, build and target, from those who know.
 
+use std::path::Path;
+
 use crate::{
-    build_info::{self, BuildInfoError, Provenance, ProvenanceSource},
+    build_info::{self, BuildInfoError, NixBuild, Provenance, ProvenanceSource},
     config::{ConfigSource, Machine, Model, Target},
     device::cuda::{Cuda, Facts},
     result::{
         BuildRecord, ConfigRecord, DriverRecord, GpuRecord, HostRecord, Identity, IdentityForm,
-        MachineRecord, MemoryKind, ProvenanceRecord, Reading, TargetRecord,
+        MachineRecord, MemoryKind, NixRecord, ProvenanceRecord, Reading, TargetRecord,
     },
     telemetry::{Gpu, NvmlFacts, kernel_module_version},
 };
@@ -105,6 +107,37 @@ fn provenance(stamp: Provenance) -> ProvenanceRecord {
         tree: Reading::from_option(stamp.tree, reason),
         dirty: Reading::from_option(stamp.dirty, reason),
         flake_lock_sha256: Reading::from_option(stamp.flake_lock_sha256, lock_reason),
+        nix: Reading::from_option(
+            stamp.nix.map(nix),
+            stamp.nix_reason.as_deref().unwrap_or("not stamped"),
+        ),
+    }
+}
+
+fn nix(stamp: NixBuild) -> NixRecord {
+    let reason = stamp.nixpkgs_reason.as_deref().unwrap_or("not stated");
+    NixRecord {
+        nixpkgs_rev: Reading::from_option(stamp.nixpkgs_rev, reason),
+        nixpkgs_nar_hash: Reading::from_option(stamp.nixpkgs_nar_hash, reason),
+        stand_in: stamp.stand_in,
+        system: stamp.system,
+        cuda_version: stamp.cuda_version,
+        nvcc_flags: stamp.nvcc_flags,
+        runner_attribute: stamp.runner_attribute,
+        runner_nar_hash: runner_nar_hash(Path::new(&stamp.runner_store_path)),
+        runner_store_path: stamp.runner_store_path,
+        kernels_store_paths: stamp.kernels_store_paths,
+    }
+}
+
+/// The hash of the program's store path as it lies here, if this is the program in it.
+fn runner_nar_hash(store_path: &Path) -> Reading<String> {
+    match std::fs::read_link("/proc/self/exe") {
+        Ok(program) if program.starts_with(store_path) => {
+            Reading::from_result(build_info::nar_hash(store_path))
+        }
+        Ok(_) => Reading::missing("the program that runs is not the one in the store path"),
+        Err(error) => Reading::missing(error.to_string()),
     }
 }
 

@@ -25,17 +25,31 @@ fn render_file(report: &Report) -> String {
         (Some(level), false) => format!("holds to level {level}"),
         (None, _) => "no level holds".to_owned(),
     };
+    let evidence = match report.pinned {
+        true => "pinned evidence".to_owned(),
+        false => Tone::Warning.paint("no pinned evidence"),
+    };
+    let counts = [
+        (report.passed, "passed"),
+        (report.failed, "failed"),
+        (report.allowed, "allowed"),
+        (report.skipped, "skipped"),
+    ];
+    let counts = counts
+        .iter()
+        .filter(|(count, word)| *count > 0 || *word != "allowed")
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect::<Vec<_>>()
+        .join(", ");
     let heading = format!(
-        "{}: {}, {level} ({} passed, {} failed, {} skipped)",
+        "{}: {}, {level}, {evidence} ({counts})",
         report.file,
         tone.paint(verdict),
-        report.passed,
-        report.failed,
-        report.skipped
     );
     let mut table = Table::new(&[("", Side::Left), ("", Side::Left), ("", Side::Left)]);
     for (status, word, tone) in [
         (Status::Fail, "failed", Tone::Bad),
+        (Status::Allowed, "allowed", Tone::Warning),
         (Status::Skipped, "skipped", Tone::Warning),
     ] {
         for check in with_status(report, status) {
@@ -45,6 +59,13 @@ fn render_file(report: &Report) -> String {
                 (check.details.join("\n"), Tone::Plain),
             ]);
         }
+    }
+    for command in &report.rebuilt_by {
+        table.toned_row([
+            ("  rebuilt".to_owned(), Tone::Plain),
+            ("by".to_owned(), Tone::Plain),
+            (command.clone(), Tone::Plain),
+        ]);
     }
     let mut levels: Vec<u8> = report.checks.iter().map(|check| check.level).collect();
     levels.sort_unstable();
@@ -95,8 +116,11 @@ mod tests {
                 0 => Reading::of(2),
                 _ => Reading::of(1),
             },
+            pinned: count(Status::Fail) + count(Status::Allowed) == 0,
             passed: count(Status::Pass),
             failed: count(Status::Fail),
+            allowed: count(Status::Allowed),
+            rebuilt_by: Vec::new(),
             skipped: count(Status::Skipped),
             checks,
         }
@@ -133,7 +157,23 @@ mod tests {
                 check("physics.bandwidth", 2, Status::Pass, &[]),
             ],
         );
-        let text = anstream::adapter::strip_str(&render(&[good, bad])).to_string();
+        let good = Report {
+            rebuilt_by: vec!["nix build --no-link --json 'git+file:///src?rev=c0ffee#packages.x86_64-linux.sparkbench'".to_owned()],
+            ..good
+        };
+        let allowed = report(
+            "results/development.json",
+            vec![
+                check("file.parse", 0, Status::Pass, &[]),
+                check(
+                    "provenance.clean",
+                    1,
+                    Status::Allowed,
+                    &["the program was built from a working copy with uncommitted changes"],
+                ),
+            ],
+        );
+        let text = anstream::adapter::strip_str(&render(&[good, bad, allowed])).to_string();
         insta::assert_snapshot!(text);
     }
 }

@@ -1,13 +1,17 @@
 //! Level 1: which program measured, against a git checkout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::context::Context;
 use super::git::Checkout;
+use super::images::flags;
 use super::outcome::{Findings, Outcome};
+
 use crate::build_info::{DETERMINING, is_hex, sha256_hex};
+use crate::config::load;
 use crate::result::ConfigRecord;
 
 /// Runs `check` with the checkout and the commit that the result names.
@@ -53,7 +57,7 @@ pub(super) fn tree(context: &Context<'_>) -> Outcome {
     })
 }
 
-/// Whether flake.lock is the commit's, or missing in both.
+/// Whether flake.lock is the commit's, or missing in both, and nixpkgs the one that it pins.
 pub(super) fn flake_lock(context: &Context<'_>) -> Outcome {
     with_commit(context, |checkout, commit| {
         let path = "flake.lock".to_owned();
@@ -69,8 +73,73 @@ pub(super) fn flake_lock(context: &Context<'_>) -> Outcome {
                 show(expected.as_ref())
             )
         });
+        let nix = context.payload.build.provenance.nix.value();
+        if let (Some(nix), Some(lock)) = (nix, files.get(&path)) {
+            let locked = LockedNixpkgs::in_lock(lock)?;
+            for (name, stated, locked) in [
+                ("revision", &nix.nixpkgs_rev, &locked.rev),
+                ("hash", &nix.nixpkgs_nar_hash, &locked.nar_hash),
+            ] {
+                // What is missing in the result is the affair of `provenance.nixpkgs`.
+                if let Some(stated) = stated.value() {
+                    findings.expect(Some(stated) == locked.as_ref(), || {
+                        let locked = show(locked.as_ref());
+                        format!("nixpkgs: stated {name} {stated}, flake.lock pins {locked}")
+                    });
+                }
+            }
+        }
         Ok(findings.outcome())
     })
+}
+
+/// Which weights a model's text of digest `stated` pins that the commit's does not, where this program knows that text.
+fn other_pins(path: &str, stated: &str, of_commit: &str) -> String {
+    let name = path.strip_prefix("configs/models/").unwrap_or_default();
+    let known = load::model(name.trim_end_matches(".yaml")).ok();
+    let Some(known) = known.filter(|model| model.source.sha256 == stated) else {
+        return String::new();
+    };
+    let pins = |text: &str| -> BTreeSet<String> {
+        let pin = |line: &str| {
+            let (_, rest) = line.split_once("sha256: ")?;
+            rest.split_whitespace().next().map(str::to_owned)
+        };
+        text.lines().filter_map(pin).collect()
+    };
+    let (stated, of_commit) = (pins(&known.source.text), pins(of_commit));
+    let only = |some: &BTreeSet<String>, others: &BTreeSet<String>| {
+        let only: Vec<&str> = some.difference(others).map(String::as_str).collect();
+        only.join(", ")
+    };
+    match stated == of_commit {
+        true => "; both pin the same weights".to_owned(),
+        false => format!(
+            ": it pins the weights [{}], the commit [{}]",
+            only(&stated, &of_commit),
+            only(&of_commit, &stated)
+        ),
+    }
+}
+
+/// What `flake.lock` pins as the flake's own input `nixpkgs`.
+#[derive(Deserialize)]
+struct LockedNixpkgs {
+    rev: Option<String>,
+    #[serde(rename = "narHash")]
+    nar_hash: Option<String>,
+}
+
+impl LockedNixpkgs {
+    fn in_lock(lock: &[u8]) -> Result<Self, String> {
+        let lock: Value = serde_json::from_slice(lock).map_err(|e| format!("flake.lock: {e}"))?;
+        let root = lock["root"].as_str().unwrap_or_default();
+        let node = lock["nodes"][root]["inputs"]["nixpkgs"]
+            .as_str()
+            .ok_or("flake.lock pins no nixpkgs")?;
+        let locked = lock["nodes"][node]["locked"].clone();
+        serde_json::from_value(locked).map_err(|e| format!("flake.lock: nixpkgs: {e}"))
+    }
 }
 
 /// Whether the program's sources are the commit's: the digest of the list of their digests.
@@ -143,17 +212,35 @@ pub(super) fn kernels(context: &Context<'_>) -> Outcome {
             findings.expect(!units.is_empty() && units.iter().all(compiled), || {
                 format!("{family}: the sources are not those that kernels/build.json names")
             });
-            let codes = recipe
-                .architectures
-                .iter()
-                .map(|a| format!("-gencode=arch=compute_{a},code=sm_{a}"));
-            let expected: Vec<String> = recipe.flags.iter().cloned().chain(codes).collect();
-            findings.expect(manifest.arguments.starts_with(&expected), || {
-                format!("{family}: the arguments of nvcc are not those of kernels/build.json")
+            let unknown = |name: &&String| {
+                let known = recipe.architectures.iter();
+                !known.map(|a| format!("sm_{a}")).any(|a| a == **name)
+            };
+            if let Some(name) = manifest.architectures.iter().find(unknown) {
+                findings.expect(false, || {
+                    format!("{family}: kernels/build.json has no architecture {name}")
+                });
+            }
+            let stated: Vec<&String> = flags(manifest).collect();
+            let expected: Vec<&String> = recipe.flags.iter().collect();
+            findings.expect(stated == expected, || {
+                let (more, fewer) = (beyond(&stated, &expected), beyond(&expected, &stated));
+                format!(
+                    "{family}: the flags of nvcc are not those of kernels/build.json: found also [{more}], missing [{fewer}]"
+                )
             });
         }
         Ok(findings.outcome())
     })
+}
+
+/// The words of `some` that `others` have not.
+fn beyond(some: &[&String], others: &[&String]) -> String {
+    let beyond = some.iter().filter(|word| !others.contains(word));
+    beyond
+        .map(|word| word.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Whether configurations are the commit's, for those that lie under `configs/`.
@@ -190,9 +277,12 @@ pub(super) fn configurations(context: &Context<'_>) -> Outcome {
         let mut findings = Findings::default();
         for (path, stated) in &stated {
             // A configuration of the user's own lies nowhere in the commit.
-            let expected = files.get(path).map(|bytes| sha256_hex(bytes));
-            findings.expect(expected.is_none_or(|expected| expected == *stated), || {
-                format!("{path} is not that of the commit")
+            let Some(text) = files.get(path) else {
+                continue;
+            };
+            findings.expect(sha256_hex(text) == *stated, || {
+                let pins = other_pins(path, stated, &String::from_utf8_lossy(text));
+                format!("{path} is not that of the commit{pins}")
             });
         }
         Ok(findings.outcome())

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    cases, checkout, derived, file, generation, machine, physics, provenance, session, telemetry,
-    timing, weights,
+    cases, checkout, derived, file, generation, images, machine, physics, provenance, rebuild,
+    session, telemetry, timing, weights,
 };
 
 /// One check.
@@ -39,15 +39,17 @@ pub const CHECKS: &[Check] = checks! {
     1 "integrity.digest" "the payload's bytes have the stated digest" provenance::digest;
     1 "provenance.commit" "the result names commit and tree" provenance::commit;
     1 "provenance.clean" "the program was built from that commit without changes" provenance::clean;
+    1 "provenance.nixpkgs" "Nix built with the nixpkgs that flake.lock pins; skipped for builds without Nix" provenance::nixpkgs;
     1 "provenance.flake_lock" "the result names flake.lock; skipped where the commit has none" provenance::flake_lock;
     1 "provenance.build" "compiler, target and profile are stated and fit each other" provenance::build;
-    1 "provenance.images" "kernel images were loaded as built, for the GPU's architecture" provenance::loaded;
-    1 "provenance.manifests" "every kernel image's manifest is consistent, without PTX and without spills" provenance::manifests;
+    1 "provenance.nix" "what Nix says it built with fits the program and its kernel images" provenance::nix;
+    1 "provenance.images" "kernel images were loaded as built, for the GPU's architecture" images::loaded;
+    1 "provenance.manifests" "every kernel image's manifest is consistent, without PTX and without spills" images::manifests;
     1 "provenance.same_build" "sources and kernels are those of this program; skipped for results of other commits" provenance::same_build;
     1 "provenance.configurations" "configurations with the name or the text of a built-in one are that one" provenance::configurations;
     1 "git.commit" "the commit is in the checkout, at or before HEAD" checkout::commit;
     1 "git.tree" "the tree is the commit's" checkout::tree;
-    1 "git.flake_lock" "flake.lock is the commit's" checkout::flake_lock;
+    1 "git.flake_lock" "flake.lock is the commit's, and pins the nixpkgs that Nix built with" checkout::flake_lock;
     1 "git.sources" "the program's sources are the commit's" checkout::sources;
     1 "git.kernels" "kernel sources and compiler arguments are the commit's" checkout::kernels;
     1 "git.configurations" "configurations are the commit's" checkout::configurations;
@@ -116,4 +118,6 @@ pub const CHECKS: &[Check] = checks! {
     2 "telemetry.times" "readings follow each other within the session" telemetry::times;
     2 "telemetry.series" "every series has its unit and one reading per time" telemetry::series;
     2 "telemetry.bounds" "clocks, power, temperature and memory are possible" telemetry::bounds;
+    3 "rebuild.runner" "store path, NAR hash and executable are those that Nix builds of the commit" rebuild::runner;
+    3 "rebuild.kernels" "kernel images have the code, per architecture, that the commit compiles to" rebuild::kernels;
 };

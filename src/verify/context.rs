@@ -2,6 +2,8 @@
 
 use super::git::Checkout;
 use super::outcome::{Findings, Outcome};
+use super::rebuild::Rebuilt;
+use super::report::Options;
 use crate::build_info::Build;
 use crate::result::{
     Basis, CaseRecord, Derived, Measurement, Payload, Peaks, PlannedCase, ResultFile, derive,
@@ -14,7 +16,9 @@ pub(super) struct Context<'a> {
     /// What this program was made from, if it is known.
     pub(super) own: Option<&'a Build>,
     pub(super) checkout: Option<&'a Checkout>,
-    pub(super) allow_dirty: bool,
+    pub(super) allow_unpinned: bool,
+    /// What a rebuild gave, if one was asked for.
+    pub(super) rebuilt: Option<&'a Result<Rebuilt, String>>,
     /// Peaks recomputed from the samples.
     pub(super) peaks: Peaks,
     /// Derived figures of each case, recomputed from the samples.
@@ -26,7 +30,7 @@ impl<'a> Context<'a> {
         file: &'a ResultFile,
         own: Option<&'a Build>,
         checkout: Option<&'a Checkout>,
-        allow_dirty: bool,
+        options: &'a Options,
     ) -> Self {
         let payload = &file.payload;
         let peaks = Peaks::of(&payload.cases);
@@ -40,7 +44,8 @@ impl<'a> Context<'a> {
             payload,
             own,
             checkout,
-            allow_dirty,
+            allow_unpinned: options.allow_unpinned,
+            rebuilt: options.rebuilt.as_ref(),
             peaks,
         }
     }

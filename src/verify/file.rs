@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::outcome::{Findings, Outcome};
-use crate::build_info::is_hex;
-use crate::result::{IdentityForm, Rule, SessionStatus};
+use crate::build_info::{is_attribute, is_hex, is_nar_hash, is_store_path};
+use crate::result::{IdentityForm, NixRecord, Rule, SessionStatus};
 
 /// For what [`parse`](crate::result::parse) has refused already if it does not hold.
 pub(super) fn read(_: &Context<'_>) -> Outcome {
@@ -110,6 +110,9 @@ pub(super) fn forms(context: &Context<'_>) -> Outcome {
             expect(is_hex(object, 40), name, "40 hex digits", object);
         }
     }
+    if let Some(nix) = provenance.nix.value() {
+        nix_forms(nix, &mut expect);
+    }
     for case in &payload.cases {
         expect(
             is_id(&case.id),
@@ -156,6 +159,42 @@ pub(super) fn forms(context: &Context<'_>) -> Outcome {
         expect(is_version(version, 2), name, "a form like 13.0", version);
     }
     findings.outcome()
+}
+
+fn nix_forms(nix: &NixRecord, expect: &mut impl FnMut(bool, &str, &str, &str)) {
+    if let Some(rev) = nix.nixpkgs_rev.value() {
+        let name = "build.provenance.nix.nixpkgs_rev";
+        expect(is_hex(rev, 40), name, "40 hex digits", rev);
+    }
+    for (name, hash) in [
+        (
+            "build.provenance.nix.nixpkgs_nar_hash",
+            &nix.nixpkgs_nar_hash,
+        ),
+        ("build.provenance.nix.runner_nar_hash", &nix.runner_nar_hash),
+    ] {
+        if let Some(hash) = hash.value() {
+            let form = "sha256- and 44 digits of base64";
+            expect(is_nar_hash(hash), name, form, hash);
+        }
+    }
+    let kernels = &nix.kernels_store_paths;
+    for path in kernels.values().chain([&nix.runner_store_path]) {
+        expect(
+            is_store_path(path),
+            "build.provenance.nix",
+            "a store path",
+            path,
+        );
+    }
+    for name in kernels.keys().chain([&nix.runner_attribute]) {
+        expect(
+            is_attribute(name),
+            "build.provenance.nix",
+            "a name of a package",
+            name,
+        );
+    }
 }
 
 fn is_utc(text: &str) -> bool {

@@ -7,14 +7,41 @@ use std::process::{Command, Output, Stdio};
 
 /// A git checkout that the caller trusts.
 #[derive(Debug)]
-pub(super) struct Checkout {
+pub struct Checkout {
     directory: PathBuf,
 }
 
 impl Checkout {
-    pub(super) fn at(directory: &Path) -> Self {
+    /// The checkout in `directory`. Nothing is looked at yet.
+    pub fn at(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
+        }
+    }
+
+    /// The directory that the checkout is, where a directory in it was given.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn top(&self) -> Result<PathBuf, String> {
+        let output = self.ask(&["rev-parse", "--show-toplevel"])?;
+        match output.status.success() {
+            true => Ok(PathBuf::from(
+                String::from_utf8_lossy(&output.stdout).trim_end(),
+            )),
+            false => Err(format!("{}: {}", self.directory.display(), said(&output))),
+        }
+    }
+
+    /// Whether the checkout holds only a part of its history.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn is_shallow(&self) -> Result<bool, String> {
+        let output = self.ask(&["rev-parse", "--is-shallow-repository"])?;
+        match output.status.success() {
+            true => Ok(output.stdout.starts_with(b"true")),
+            false => Err(said(&output)),
         }
     }
 
@@ -38,7 +65,10 @@ impl Checkout {
     }
 
     /// The files of `commit` at and below `paths`.
-    pub(super) fn list(&self, commit: &str, paths: &[&str]) -> Result<Vec<String>, String> {
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn list(&self, commit: &str, paths: &[&str]) -> Result<Vec<String>, String> {
         let mut arguments = vec![
             "ls-tree",
             "-r",
@@ -62,7 +92,10 @@ impl Checkout {
     }
 
     /// The content of each of `paths` in `commit`; a file that is not there is not in the answer.
-    pub(super) fn contents(
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn contents(
         &self,
         commit: &str,
         paths: &[String],

@@ -1,4 +1,4 @@
-//! Decides whether a result file may be believed, from its bytes alone or with a git checkout; measures nothing.
+//! Decides whether a result file may be believed, from its bytes alone, with a git checkout, or with a rebuild; measures and builds nothing.
 
 mod cases;
 mod checkout;
@@ -8,10 +8,12 @@ mod derived;
 mod file;
 mod generation;
 mod git;
+mod images;
 mod machine;
 mod outcome;
 mod physics;
 mod provenance;
+mod rebuild;
 mod report;
 mod session;
 mod telemetry;
@@ -21,5 +23,7 @@ mod timing;
 mod weights;
 
 pub use checks::{CHECKS, Check};
+pub use git::Checkout;
 pub use outcome::Status;
+pub use rebuild::{CodeDigests, Rebuilt, RebuiltKernels, RebuiltRunner};
 pub use report::{CheckOutcome, Options, Report, result_files, verify, verify_file};

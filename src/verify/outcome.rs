@@ -13,6 +13,8 @@ pub enum Status {
     Pass,
     /// It does not hold.
     Fail,
+    /// It does not hold, and the caller allows that.
+    Allowed,
     /// It could not be made.
     Skipped,
 }
@@ -36,6 +38,13 @@ impl Outcome {
         Self {
             status: Status::Skipped,
             details: vec![reason.into()],
+        }
+    }
+
+    pub(super) fn allowed(finding: impl Into<String>) -> Self {
+        Self {
+            status: Status::Allowed,
+            details: vec![finding.into()],
         }
     }
 

@@ -1,13 +1,13 @@
 //! Level 1: which program measured, as far as the file alone can tell.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::file::is_version;
+use super::images::flags;
 use super::outcome::{Findings, Outcome, Status};
-use crate::build_info::is_hex;
 use crate::config::{ConfigSource, Role, built_in_names, load};
-use crate::result::{ConfigRecord, ImageOwner, ImageRecord};
+use crate::result::ConfigRecord;
 
 /// Whether the bytes of the payload are those that were sealed.
 pub(super) fn digest(context: &Context<'_>) -> Outcome {
@@ -27,6 +27,8 @@ pub(super) fn commit(context: &Context<'_>) -> Outcome {
     let provenance = &context.payload.build.provenance;
     let missing = match (provenance.commit.value(), provenance.tree.value()) {
         (Some(_), Some(_)) => None,
+        // A flake learns its commit and not the commit's tree.
+        (Some(_), None) if provenance.nix.value().is_some() => None,
         (None, _) => Some(("commit", provenance.commit.reason())),
         (_, None) => Some(("tree", provenance.tree.reason())),
     };
@@ -41,7 +43,7 @@ pub(super) fn commit(context: &Context<'_>) -> Outcome {
                 "the result names no {name}: {}",
                 reason.unwrap_or("no reason")
             );
-            waived(context, finding, "build from a git checkout")
+            unpinned(context, finding, "build from a git checkout")
         }
     }
 }
@@ -50,12 +52,12 @@ pub(super) fn commit(context: &Context<'_>) -> Outcome {
 pub(super) fn clean(context: &Context<'_>) -> Outcome {
     match context.payload.build.provenance.dirty.value() {
         Some(false) => Outcome::pass(),
-        Some(true) => waived(
+        Some(true) => unpinned(
             context,
             "the program was built from a working copy with uncommitted changes".to_owned(),
             "commit, then measure again",
         ),
-        None => waived(
+        None => unpinned(
             context,
             "nobody knows whether the program was built from a clean commit".to_owned(),
             "build from a git checkout",
@@ -63,9 +65,37 @@ pub(super) fn clean(context: &Context<'_>) -> Outcome {
     }
 }
 
-fn waived(context: &Context<'_>, finding: String, step: &str) -> Outcome {
-    match context.allow_dirty {
-        true => Outcome::skipped(format!("{finding}; allowed")),
+/// Whether what stood for nixpkgs is what flake.lock pins. `git.flake_lock` holds revision and hash against the lock.
+pub(super) fn nixpkgs(context: &Context<'_>) -> Outcome {
+    let provenance = &context.payload.build.provenance;
+    let (nix, step) = match (provenance.nix.value(), provenance.nix.reason()) {
+        (Some(nix), _) => (nix, "build without overriding nixpkgs"),
+        (None, reason) => return Outcome::skipped(reason.unwrap_or("not built by Nix")),
+    };
+    if nix.stand_in {
+        let finding = "built with the stand-in for nixpkgs, whose toolchain is that of the machine";
+        return unpinned(context, finding.to_owned(), step);
+    }
+    let missing = [
+        ("revision", &nix.nixpkgs_rev),
+        ("hash", &nix.nixpkgs_nar_hash),
+    ];
+    match missing
+        .iter()
+        .find_map(|(name, value)| Some((name, value.reason()?)))
+    {
+        None => Outcome::pass(),
+        Some((name, reason)) => {
+            let finding = format!("the result names no {name} of nixpkgs: {reason}");
+            unpinned(context, finding, step)
+        }
+    }
+}
+
+/// The outcome where a result is no pinned evidence.
+fn unpinned(context: &Context<'_>, finding: String, step: &str) -> Outcome {
+    match context.allow_unpinned {
+        true => Outcome::allowed(finding),
         false => Outcome::fail(format!("{finding}; {step}")),
     }
 }
@@ -75,7 +105,11 @@ pub(super) fn flake_lock(context: &Context<'_>) -> Outcome {
     match digest.reason() {
         None => Outcome::pass(),
         Some(reason) => {
-            Outcome::skipped(format!("the result has no digest of flake.lock: {reason}"))
+            let finding = format!("the result has no digest of flake.lock: {reason}");
+            match context.payload.build.provenance.nix.value() {
+                Some(_) => Outcome::fail(finding),
+                None => Outcome::skipped(finding),
+            }
         }
     }
 }
@@ -133,154 +167,48 @@ pub(super) fn build(context: &Context<'_>) -> Outcome {
     findings.outcome()
 }
 
-/// What was loaded against what was built.
-pub(super) fn loaded(context: &Context<'_>) -> Outcome {
-    let capability = context
-        .payload
-        .machine
-        .gpu
-        .value()
-        .map(|gpu| gpu.compute_capability.replace('.', ""));
-    each_image(context, |findings, image| {
-        let (manifest, architecture) = (&image.manifest, &image.loaded_architecture);
-        let family = &manifest.family;
-        findings.expect(image.loaded_sha256 == manifest.image_sha256, || {
-            format!(
-                "{family}: an image {} was loaded, {} was built",
-                image.loaded_sha256, manifest.image_sha256
-            )
-        });
-        findings.expect(manifest.architectures.contains(architecture), || {
-            format!("{family}: {architecture} was loaded and is not in the image")
-        });
-        findings.expect(
-            capability
-                .as_ref()
-                .is_some_and(|c| *architecture == format!("sm_{c}")),
-            || format!("{family}: {architecture} was loaded, which is not the GPU's"),
-        );
-        let ruler = image.owner == ImageOwner::Harness;
-        findings.expect((family == "calibration") == ruler, || {
-            format!("{family}: the image is said to be the {:?}'s", image.owner)
-        });
-    })
-}
-
-/// Each manifest against itself.
-pub(super) fn manifests(context: &Context<'_>) -> Outcome {
-    each_image(context, |findings, image| {
-        let manifest = &image.manifest;
-        let family = &manifest.family;
-        let mut expect = |holds: bool, finding: &str| {
-            findings.expect(holds, || format!("{family}: {finding}"));
-        };
-        let architectures: BTreeSet<&String> = manifest.architectures.iter().collect();
-        let all = !architectures.is_empty() && architectures.len() == manifest.architectures.len();
-        expect(all, "architectures are missing or there twice");
-        let coded: BTreeSet<&String> = manifest.code_sha256.keys().collect();
-        expect(
-            coded == architectures,
-            "the code digests are not those of the architectures",
-        );
-        let listed: BTreeSet<&String> = manifest.kernels.keys().collect();
-        expect(
-            listed == architectures,
-            "the kernels are not those of the architectures",
-        );
-        let kernels = || {
-            manifest
-                .kernels
-                .values()
-                .flat_map(|kernels| kernels.values())
-        };
-        expect(
-            kernels().all(|k| k.spill_store_bytes == 0 && k.spill_load_bytes == 0),
-            "a kernel spills",
-        );
-        expect(
-            kernels().all(|k| (1..=255).contains(&k.registers)),
-            "a kernel has no possible number of registers",
-        );
-        expect(
-            kernels().all(|k| k.stack_bytes < 1 << 19),
-            "a kernel has no possible stack",
-        );
-        expect(
-            kernels().all(|k| k.shared_bytes < 1 << 18),
-            "a kernel has no possible shared memory",
-        );
-        let sources = || manifest.sources.iter();
-        expect(sources().next().is_some(), "there are no sources");
-        expect(
-            sources().all(|(_, digest)| is_hex(digest, 64)),
-            "a source has no digest",
-        );
-        expect(
-            sources().all(|(path, _)| path.starts_with("kernels/")),
-            "a source lies outside of kernels/",
-        );
-        expect(
-            (1..1 << 30).contains(&manifest.image_bytes),
-            "the image has no possible size",
-        );
-        expect(is_version(&manifest.nvcc.version, 3), "nvcc has no version");
-        let short = manifest
-            .nvcc
-            .version
-            .rsplit_once('.')
-            .map_or("", |(short, _)| short);
-        expect(
-            manifest.nvcc.release.starts_with(&format!("cuda_{short}.")),
-            "nvcc's build is not of its version",
-        );
-        expect(
-            !manifest.host_compiler.trim().is_empty(),
-            "there is no host compiler",
-        );
-        // Code for the stated architectures, no PTX, no other file.
-        let codes: BTreeSet<String> = manifest
-            .arguments
-            .iter()
-            .filter_map(|argument| argument.strip_prefix("-gencode="))
-            .map(str::to_owned)
-            .collect();
-        let expected: BTreeSet<String> = architectures
-            .iter()
-            .filter_map(|a| a.strip_prefix("sm_"))
-            .map(|a| format!("arch=compute_{a},code=sm_{a}"))
-            .collect();
-        expect(
-            codes == expected,
-            "the arguments generate code for other architectures",
-        );
-        let files = [
-            "--fatbin".to_owned(),
-            format!("{family}.cu"),
-            "-o".to_owned(),
-            format!("{family}.fatbin"),
-        ];
-        expect(
-            manifest.arguments.ends_with(&files),
-            "the arguments name other files",
-        );
-    })
-}
-
-fn each_image(
-    context: &Context<'_>,
-    mut check: impl FnMut(&mut Findings, &ImageRecord),
-) -> Outcome {
-    let images = &context.payload.images;
-    if images.is_empty() {
-        return Outcome::skipped("no kernel image was loaded");
-    }
+/// What Nix says against what the program and its images say.
+pub(super) fn nix(context: &Context<'_>) -> Outcome {
+    let build = &context.payload.build;
+    let nix = match (build.provenance.nix.value(), build.provenance.nix.reason()) {
+        (Some(nix), _) => nix,
+        (None, reason) => return Outcome::skipped(reason.unwrap_or("not built by Nix")),
+    };
     let mut findings = Findings::default();
-    let families: BTreeSet<&String> = images.iter().map(|image| &image.manifest.family).collect();
-    findings.expect(families.len() == images.len(), || {
-        "two images are of one family".to_owned()
-    });
-    for image in images {
-        check(&mut findings, image);
+    let mut expect = |holds: bool, finding: String| findings.expect(holds, || finding);
+    let source = &build.provenance.source;
+    expect(
+        source == "file",
+        format!("expected the source `file` of a build by Nix, found `{source}`"),
+    );
+    let mut platform = build.target.split('-');
+    let (architecture, system) = (platform.next(), platform.nth(1));
+    let expected = format!("{}-{}", architecture.unwrap_or(""), system.unwrap_or(""));
+    expect(
+        nix.system == expected,
+        format!(
+            "system: the target {} is {expected}, found `{}`",
+            build.target, nix.system
+        ),
+    );
+    expect(
+        is_version(&nix.cuda_version, 2),
+        format!(
+            "cuda_version: expected a form like 13.2, found `{}`",
+            nix.cuda_version
+        ),
+    );
+    for image in &context.payload.images {
+        let manifest = &image.manifest;
+        let (family, nvcc) = (&manifest.family, &manifest.nvcc.version);
+        expect(
+            nvcc.starts_with(&format!("{}.", nix.cuda_version)),
+            format!("{family}: nvcc is {nvcc}, CUDA is {}", nix.cuda_version),
+        );
+        expect(
+            flags(manifest).eq(&nix.nvcc_flags),
+            format!("{family}: the arguments of nvcc do not begin with nvcc_flags"),
+        );
     }
     findings.outcome()
 }
@@ -310,13 +238,23 @@ pub(super) fn same_build(context: &Context<'_>) -> Outcome {
             manifest.amalgam_sha256 == built.amalgam_sha256,
             "amalgam_sha256",
         );
-        expect(manifest.arguments == built.arguments, "arguments");
+        // Images may be for some of the architectures alone.
+        expect(flags(manifest).eq(flags(built)), "arguments");
         if manifest.nvcc == built.nvcc {
-            expect(manifest.code_sha256 == built.code_sha256, "code_sha256");
-            expect(manifest.kernels == built.kernels, "kernels");
+            expect(
+                agree(&manifest.code_sha256, &built.code_sha256),
+                "code_sha256",
+            );
+            expect(agree(&manifest.kernels, &built.kernels), "kernels");
         }
     }
     findings.outcome()
+}
+
+/// Whether two maps have the same values for the keys of both.
+fn agree<T: PartialEq>(some: &BTreeMap<String, T>, others: &BTreeMap<String, T>) -> bool {
+    some.iter()
+        .all(|(key, value)| others.get(key).is_none_or(|other| other == value))
 }
 
 /// Configurations with the name or the text of a built-in one: both must be that one's.

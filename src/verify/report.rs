@@ -10,6 +10,7 @@ use super::checks::{CHECKS, Check};
 use super::context::Context;
 use super::git::Checkout;
 use super::outcome::{Outcome, Status};
+use super::rebuild::Rebuilt;
 use crate::build_info::{self, Build};
 use crate::result::{ReadError, Reading, parse, read};
 
@@ -18,9 +19,11 @@ use crate::result::{ReadError, Reading, parse, read};
 pub struct Options {
     /// A git checkout that must hold the commit that the result names.
     pub git: Option<PathBuf>,
-    /// Accept a result of a working copy with uncommitted changes, or of an unknown commit. For development: nobody can
-    /// rebuild such a program.
-    pub allow_dirty: bool,
+    /// Accept a result that is no pinned evidence: of an unknown commit, of a working copy with uncommitted changes, or
+    /// of a toolchain that flake.lock does not pin. For development: nobody can rebuild such a program.
+    pub allow_unpinned: bool,
+    /// What the commit gave when it was built again, or why it does not build.
+    pub rebuilt: Option<Result<Rebuilt, String>>,
 }
 
 /// One check of one file.
@@ -43,14 +46,21 @@ pub struct Report {
     pub file: String,
     /// Whether no check failed.
     pub verified: bool,
-    /// The highest level up to which no check failed.
+    /// The highest level at which something was looked at, and up to which no check failed.
     pub level: Reading<u8>,
+    /// Whether the result is pinned evidence: no check failed, and none was allowed to, so that a stranger can build the
+    /// program again from what the result names.
+    pub pinned: bool,
     /// Checks that held.
     pub passed: usize,
     /// Checks that did not.
     pub failed: usize,
+    /// Checks that did not, which the caller allows.
+    pub allowed: usize,
     /// Checks that could not be made.
     pub skipped: usize,
+    /// The commands by which the commit was built again; none if it was not.
+    pub rebuilt_by: Vec<String>,
     /// All checks in order of their levels.
     pub checks: Vec<CheckOutcome>,
 }
@@ -130,8 +140,16 @@ pub(super) fn verify_as(
         Err(error) => return unread(file, &error),
     };
     let checkout = options.git.as_deref().map(Checkout::at);
-    let context = Context::new(&result, own, checkout.as_ref(), options.allow_dirty);
-    report(file, |check| (check.run)(&context))
+    let context = Context::new(&result, own, checkout.as_ref(), options);
+    let commands = |rebuilt: &Rebuilt| rebuilt.commands.clone();
+    Report {
+        rebuilt_by: context
+            .rebuilt
+            .and_then(|r| r.as_ref().ok())
+            .map(commands)
+            .unwrap_or_default(),
+        ..report(file, |check| (check.run)(&context))
+    }
 }
 
 /// The report on bytes that are no result.
@@ -170,7 +188,8 @@ fn report(file: &str, mut run: impl FnMut(&Check) -> Outcome) -> Report {
         })
         .collect();
     let count = |status| checks.iter().filter(|check| check.status == status).count();
-    let highest = CHECKS.iter().map(|check| check.level).max().unwrap_or(0);
+    let looked_at = checks.iter().filter(|check| check.status == Status::Pass);
+    let highest = looked_at.map(|check| check.level).max().unwrap_or(0);
     let failed_at = checks
         .iter()
         .filter(|check| check.status == Status::Fail)
@@ -183,8 +202,11 @@ fn report(file: &str, mut run: impl FnMut(&Check) -> Outcome) -> Report {
             None => Reading::of(highest),
             Some(level) => Reading::from_option(level.checked_sub(1), "a check of level 0 failed"),
         },
+        pinned: failed_at.is_none() && count(Status::Allowed) == 0,
         passed: count(Status::Pass),
         failed: count(Status::Fail),
+        allowed: count(Status::Allowed),
+        rebuilt_by: Vec::new(),
         skipped: count(Status::Skipped),
         checks,
     }

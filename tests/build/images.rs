@@ -255,6 +255,31 @@ fn a_recipe_that_is_not_one_is_refused() {
 }
 
 #[test]
+fn images_built_apart_may_be_for_some_architectures_alone() {
+    let mut package = Package::new();
+    let all = package.recipe.clone();
+    let only = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        all.only(&names)
+    };
+    package.recipe = only(&["sm_120"]).unwrap();
+    let sections = [(".text.fill", PROGBITS, &b"code"[..])];
+    fs::write(package.root().join("image"), fatbin(&[(120, &sections)])).unwrap();
+    let on_blackwell = LOG.find("ptxas info    : Compiling entry function 'fill' for 'sm_120'");
+    package.write("log", &LOG[on_blackwell.unwrap()..]);
+    let manifest = package.build().unwrap();
+    assert_eq!(manifest.architectures, ["sm_120"]);
+    let (out, taken) = (package.root().join("out"), package.root().join("taken"));
+    let take = |recipe| take_image(package.root(), recipe, "memory", &out, &taken);
+    assert_eq!(take(&all), Ok(manifest));
+    insta::assert_snapshot!(take(&only(&["sm_90"]).unwrap()).unwrap_err(), @r#"SPARKBENCH_KERNELS_DIR: memory.json: expected an architecture of kernels/build.json (sm_90), found "sm_120""#);
+
+    insta::assert_snapshot!(only(&[]).unwrap_err(), @"expected at least one architecture, found none");
+    insta::assert_snapshot!(only(&["sm_90", "sm_90"]).unwrap_err(), @"expected every architecture once, found sm_90 twice");
+    insta::assert_snapshot!(only(&["sm_9"]).unwrap_err(), @r#"expected an architecture of kernels/build.json (sm_90, sm_120), found "sm_9""#);
+}
+
+#[test]
 fn images_built_apart_are_taken_if_they_are_those_of_the_sources() {
     let package = Package::new();
     let manifest = package.build().unwrap();

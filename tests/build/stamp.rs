@@ -207,5 +207,36 @@ fn a_provenance_record_must_be_whole() {
     insta::assert_snapshot!(error(&format!("\"{commit}\""), "\"main\""), @r#"expected 40 lowercase hexadecimal digits in commit, found "main""#);
     insta::assert_snapshot!(error("\"dirty\":false", "\"dirty\":null"), @"expected a reason in commit_reason, found None");
     insta::assert_snapshot!(error("\"dirty\":false,", ""), @"expected a reason in commit_reason, found None");
-    insta::assert_snapshot!(error("\"dirty\":", "\"dirt\":"), @"unknown field `dirt`, expected one of `source`, `commit`, `tree`, `dirty`, `commit_reason`, `flake_lock_sha256`, `flake_lock_reason` at line 1 column 126");
+    insta::assert_snapshot!(error("\"dirty\":", "\"dirt\":"), @"unknown field `dirt`, expected one of `source`, `commit`, `tree`, `dirty`, `commit_reason`, `flake_lock_sha256`, `flake_lock_reason`, `nix`, `nix_reason` at line 1 column 126");
+}
+
+#[test]
+fn what_nix_hands_over_must_have_its_form_and_a_reason_for_every_null() {
+    let path = |digit: &str, name: &str| format!("/nix/store/{}-{name}", digit.repeat(32));
+    let text = format!(
+        r#"{{"source": "file", "commit": null, "tree": null, "dirty": null, "commit_reason": "overridden",
+        "flake_lock_sha256": null, "flake_lock_reason": "none", "nix": {{
+        "nixpkgs_rev": null, "nixpkgs_nar_hash": "sha256-{}=", "nixpkgs_reason": "a stand-in has no revision",
+        "stand_in": true, "system": "x86_64-linux", "cuda_version": "13.2", "nvcc_flags": ["-O3"],
+        "runner_attribute": "sparkbench", "runner_store_path": "{}",
+        "kernels_store_paths": {{"rtx5090": "{}"}}}}, "nix_reason": null}}"#,
+        "A".repeat(43),
+        path("0", "sparkbench-0.1.0"),
+        path("1", "kernels-rtx5090"),
+    );
+    let record = Provenance::from_json(&text).unwrap();
+    assert!(record.nix.unwrap().stand_in);
+
+    let error = |from: &str, to: &str| {
+        assert!(text.contains(from), "{text}");
+        Provenance::from_json(&text.replace(from, to)).unwrap_err()
+    };
+    insta::assert_snapshot!(error("\"nix_reason\": null", "\"nix_reason\": \"none\""), @r#"expected null in nix_reason, found Some("none")"#);
+    insta::assert_snapshot!(error("\"a stand-in has no revision\"", "null"), @"expected a reason in nix.nixpkgs_reason, found None");
+    insta::assert_snapshot!(error("\"nixpkgs_rev\": null", "\"nixpkgs_rev\": \"master\""), @r#"expected 40 lowercase hexadecimal digits in nix.nixpkgs_rev, found "master""#);
+    insta::assert_snapshot!(error("sha256-A", "sha256:A"), @r#"expected sha256- and 44 digits of base64 in nix.nixpkgs_nar_hash, found "sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=""#);
+    insta::assert_snapshot!(error("/nix/store/11", "/nix/store/e1"), @r#"expected a store path in nix, found "/nix/store/e1111111111111111111111111111111-kernels-rtx5090""#);
+    insta::assert_snapshot!(error("/nix/store/00", "/usr/bin/00"), @r#"expected a store path in nix, found "/usr/bin/00000000000000000000000000000000-sparkbench-0.1.0""#);
+    insta::assert_snapshot!(error("\"sparkbench\"", "\"a b\""), @r#"expected the name of a package in nix, found "a b""#);
+    insta::assert_snapshot!(error("\"rtx5090\"", "\"rtx^5090\""), @r#"expected the name of a package in nix, found "rtx^5090""#);
 }

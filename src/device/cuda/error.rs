@@ -121,7 +121,9 @@ impl CudaError {
                 "list the devices with `nvidia-smi -L`, look at CUDA_VISIBLE_DEVICES, or use `--device cpu`"
             }
             Self::Busy { .. } => "stop the process that holds the GPU (`nvidia-smi` lists it)",
-            Self::NoImage { .. } => "add the architecture to kernels/build.json and build again",
+            Self::NoImage { .. } => {
+                "build for this architecture, which kernels/build.json must name"
+            }
             Self::NotStarted { .. } => "see what `nvidia-smi` says; after a driver update, reboot",
             Self::OutOfMemory { .. } | Self::NoMemoryFor { .. } => {
                 "stop other processes on the GPU (`nvidia-smi` lists them)"

@@ -94,7 +94,35 @@ pub(super) fn build() -> BuildRecord {
             tree: Reading::of("7ee700007ee700007ee700007ee700007ee70000".to_owned()),
             dirty: Reading::of(false),
             flake_lock_sha256: Reading::missing("the commit has no flake.lock"),
+            nix: Reading::missing("built by Cargo, without Nix"),
         },
+    }
+}
+
+/// The same program as Nix builds it for an H100.
+pub(super) fn nix_build() -> BuildRecord {
+    let path = |digit: &str, name: &str| format!("/nix/store/{}-{name}", digit.repeat(32));
+    let nix = NixRecord {
+        nixpkgs_rev: Reading::of("714a5f8c4ead6b31148d829288440ed033ccc041".to_owned()),
+        nixpkgs_nar_hash: Reading::of(format!("sha256-{}=", "N".repeat(43))),
+        stand_in: false,
+        system: "x86_64-linux".to_owned(),
+        cuda_version: "13.2".to_owned(),
+        nvcc_flags: ["-std=c++17", "-O3"].map(str::to_owned).to_vec(),
+        runner_attribute: "sparkbench".to_owned(),
+        runner_store_path: path("0", "sparkbench-0.1.0"),
+        runner_nar_hash: Reading::of(format!("sha256-{}=", "R".repeat(43))),
+        kernels_store_paths: [("h100".to_owned(), path("1", "kernels-h100"))].into(),
+    };
+    let build = build();
+    BuildRecord {
+        provenance: ProvenanceRecord {
+            source: "file".to_owned(),
+            flake_lock_sha256: Reading::of(sha256_hex(b"flake.lock")),
+            nix: Reading::of(nix),
+            ..build.provenance
+        },
+        ..build
     }
 }
 

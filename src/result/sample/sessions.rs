@@ -1,7 +1,7 @@
 //! Whole sessions: an H100's, and a host's without a GPU.
 
 use super::draft::{Draft, SEED};
-use super::facts::{L2_BYTES, build, config, driver, gpu_record, host, image};
+use super::facts::{L2_BYTES, build, config, driver, gpu_record, host, image, nix_build};
 use crate::config::load;
 use crate::result::*;
 
@@ -192,7 +192,7 @@ fn session(
             arguments: vec!["run".to_owned(), "memory".to_owned()],
             redacted: false,
         },
-        build: build(),
+        build: if has_gpu { nix_build() } else { build() },
         images,
         machine,
         target,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::sealing::{failed, file, report, resealed, scalars};
-use crate::result::{Salt, SessionStatus, sample};
+use crate::result::{NixRecord, Payload, Reading, Salt, SessionStatus, parse, sample, seal};
 use crate::verify::{CHECKS, Options, Status, result_files, verify, verify_file};
 
 fn edited(value: &Value) -> Value {
@@ -81,26 +81,88 @@ fn an_interrupted_session_is_intact_and_incomplete() {
 }
 
 #[test]
-fn a_dirty_build_is_named_and_can_be_allowed() {
-    let mut payload = sample::h100();
-    payload.build.provenance.dirty = crate::result::Reading::of(true);
-    let text = crate::result::seal(&payload).unwrap().text;
-    let with = |allow_dirty| {
-        let options = Options {
-            git: None,
-            allow_dirty,
+fn what_is_no_pinned_evidence_is_named_and_can_be_allowed() {
+    fn of_nix(payload: &mut Payload, edit: impl Fn(&mut NixRecord)) {
+        let nix = &mut payload.build.provenance.nix;
+        *nix = nix.clone().map(|mut nix| {
+            edit(&mut nix);
+            nix
+        });
+    }
+    type Edit<'a> = &'a dyn Fn(&mut Payload);
+    let edits: [(&str, Edit<'_>); 6] = [
+        ("provenance.clean", &|p| {
+            p.build.provenance.dirty = Reading::of(true);
+        }),
+        ("provenance.clean", &|p| {
+            p.build.provenance.dirty = Reading::missing("unknown");
+        }),
+        ("provenance.commit", &|p| {
+            p.build.provenance.commit = Reading::missing("overridden");
+        }),
+        ("provenance.nixpkgs", &|p| {
+            of_nix(p, |nix| nix.stand_in = true)
+        }),
+        ("provenance.nixpkgs", &|p| {
+            of_nix(p, |nix| nix.nixpkgs_rev = Reading::missing("a path"));
+        }),
+        ("provenance.nixpkgs", &|p| {
+            of_nix(p, |nix| nix.nixpkgs_nar_hash = Reading::missing("a path"));
+        }),
+    ];
+    for (check, edit) in edits {
+        let mut payload = sample::h100();
+        edit(&mut payload);
+        let text = seal(&payload).unwrap().text;
+        let with = |allow_unpinned| {
+            let options = Options {
+                allow_unpinned,
+                ..Options::default()
+            };
+            verify("sample", text.as_bytes(), &options)
         };
-        verify("sample", text.as_bytes(), &options)
-    };
-    assert_eq!(failed(&with(false)), ["provenance.clean"]);
-    let allowed = with(true);
-    assert!(allowed.verified);
-    let clean = allowed
-        .checks
-        .iter()
-        .find(|check| check.name == "provenance.clean")
-        .unwrap();
-    assert_eq!(clean.status, Status::Skipped);
+        let refused = with(false);
+        assert_eq!(failed(&refused), [check]);
+        assert!(!refused.verified && !refused.pinned);
+        let allowed = with(true);
+        assert!(allowed.verified && !allowed.pinned, "{check}");
+        assert_eq!((allowed.level.value(), allowed.allowed), (Some(&2), 1));
+        let found = allowed.checks.iter().find(|found| found.name == check);
+        assert_eq!(found.unwrap().status, Status::Allowed);
+    }
+    let honest = report(&resealed(file(&sample::h100())));
+    assert!(honest.verified && honest.pinned);
+}
+
+#[test]
+fn a_flake_knows_no_tree_and_always_a_lock() {
+    let mut payload = sample::h100();
+    payload.build.provenance.tree = Reading::missing("a flake does not learn it");
+    assert!(report(&resealed(file(&payload))).pinned);
+    payload.build.provenance.flake_lock_sha256 = Reading::missing("no flake.lock");
+    assert_eq!(
+        failed(&report(&resealed(file(&payload)))),
+        ["provenance.flake_lock"]
+    );
+    let mut payload = sample::cpu();
+    payload.build.provenance.tree = Reading::missing("not asked");
+    assert_eq!(
+        failed(&report(&resealed(file(&payload)))),
+        ["provenance.commit"]
+    );
+}
+
+#[test]
+fn a_result_from_before_nix_was_recorded_verifies() {
+    let mut old = file(&sample::cpu());
+    let provenance = old.pointer_mut("/payload/build/provenance").unwrap();
+    provenance.as_object_mut().unwrap().remove("nix").unwrap();
+    let old = resealed(old);
+    let found = report(&old);
+    assert!(found.verified && found.pinned);
+    // It is written as it was read.
+    let payload = parse(old.to_string().as_bytes()).unwrap().payload;
+    assert!(!seal(&payload).unwrap().text.contains("\"nix\""));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::sealing::failed;
 use crate::build_info::sha256_hex;
 use crate::config::load;
-use crate::result::{Payload, Reading, sample, seal};
+use crate::result::{NixRecord, Payload, Reading, sample, seal};
 use crate::verify::{Options, Report, Status, verify};
 
 const RECIPE: &str = r#"{
@@ -15,6 +15,12 @@ const RECIPE: &str = r#"{
   "flags": ["-std=c++17", "-O3"],
   "families": {"calibration": ["calibration/read.cu"]}
 }"#;
+
+/// A lock of the nixpkgs that the sample was built with.
+const LOCK: &str = r#"{"nodes": {"nixpkgs": {"locked": {
+    "lastModified": 1782535326, "narHash": "sha256-NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN=",
+    "owner": "NixOS", "repo": "nixpkgs", "rev": "714a5f8c4ead6b31148d829288440ed033ccc041", "type": "github"}},
+    "root": {"inputs": {"nixpkgs": "nixpkgs"}}}, "root": "root", "version": 7}"#;
 
 fn git(directory: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
@@ -44,7 +50,7 @@ fn checkout(directory: &Path) -> Payload {
     let target = load::targets("gemma4_26b_a4b_h100").unwrap().remove(0);
     let files = [
         ("Cargo.toml", "[package]"),
-        ("flake.lock", "{}"),
+        ("flake.lock", LOCK),
         ("kernels/.hidden", "does not count"),
         ("kernels/build.json", RECIPE),
         ("kernels/calibration/read.cu", "read.cu"),
@@ -71,7 +77,7 @@ fn checkout(directory: &Path) -> Payload {
     let provenance = &mut payload.build.provenance;
     provenance.commit = Reading::of(git(directory, &["rev-parse", "HEAD"]));
     provenance.tree = Reading::of(git(directory, &["rev-parse", "HEAD^{tree}"]));
-    provenance.flake_lock_sha256 = Reading::of(sha256_hex(b"{}"));
+    provenance.flake_lock_sha256 = Reading::of(sha256_hex(LOCK.as_bytes()));
     let determining = ["Cargo.toml", "configs/", "kernels/", "src/"];
     let mut sources: Vec<_> = files
         .iter()
@@ -86,10 +92,21 @@ fn checkout(directory: &Path) -> Payload {
     payload
 }
 
+/// The sample's Nix with another revision, or another hash, of nixpkgs.
+fn other_nixpkgs(payload: &Payload, revision: bool) -> Reading<NixRecord> {
+    payload.build.provenance.nix.clone().map(|mut nix| {
+        match revision {
+            true => nix.nixpkgs_rev = Reading::of("0".repeat(40)),
+            false => nix.nixpkgs_nar_hash = Reading::of(format!("sha256-{}=", "M".repeat(43))),
+        }
+        nix
+    })
+}
+
 fn report(directory: &Path, payload: &Payload) -> Report {
     let options = Options {
         git: Some(directory.to_owned()),
-        allow_dirty: false,
+        ..Options::default()
     };
     verify("sample", seal(payload).unwrap().text.as_bytes(), &options)
 }
@@ -114,7 +131,7 @@ fn what_the_commit_does_not_hold_is_named() {
     let honest = checkout(directory.path());
     let digest = || Reading::of(sha256_hex(b"other"));
     type Edit<'a> = &'a dyn Fn(&mut Payload);
-    let edits: [(Edit<'_>, &[&str]); 9] = [
+    let edits: [(Edit<'_>, &[&str]); 12] = [
         (
             &|p| p.build.provenance.tree = p.build.provenance.commit.clone(),
             &["git.tree"],
@@ -125,7 +142,7 @@ fn what_the_commit_does_not_hold_is_named() {
         ),
         (
             &|p| p.build.provenance.flake_lock_sha256 = Reading::missing("none"),
-            &["git.flake_lock"],
+            &["provenance.flake_lock", "git.flake_lock"],
         ),
         (
             &|p| p.build.source_sha256 = sha256_hex(b"other"),
@@ -143,7 +160,19 @@ fn what_the_commit_does_not_hold_is_named() {
         ),
         (
             &|p| p.images[0].manifest.arguments[1] = "--use_fast_math".to_owned(),
-            &["git.kernels"],
+            &["provenance.nix", "git.kernels"],
+        ),
+        (
+            &|p| p.images[0].manifest.architectures[0] = "sm_75".to_owned(),
+            &["provenance.images", "provenance.manifests", "git.kernels"],
+        ),
+        (
+            &|p| p.build.provenance.nix = other_nixpkgs(p, true),
+            &["git.flake_lock"],
+        ),
+        (
+            &|p| p.build.provenance.nix = other_nixpkgs(p, false),
+            &["git.flake_lock"],
         ),
         (
             &|p| p.target.models[0].sha256 = sha256_hex(b"other"),

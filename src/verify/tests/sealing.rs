@@ -33,6 +33,8 @@ static OWN: LazyLock<Build> = LazyLock::new(|| {
             commit_reason: None,
             flake_lock_sha256: None,
             flake_lock_reason: Some("the commit has no flake.lock".to_owned()),
+            nix: None,
+            nix_reason: Some("built by Cargo, without Nix".to_owned()),
         },
     }
 });

@@ -84,7 +84,7 @@ impl Ours {
                 let each = |position, row: &[f64]| {
                     logits.insert(position, row.to_vec());
                 };
-                reference.score(&ids, each).unwrap();
+                reference.score(&ids, &mut (), each).unwrap();
             }
             Ours::EngineSteps => in_batches(&path, &ids, |_| 1, &mut logits),
             Ours::EngineBatches => in_batches(&path, &ids, |batch| batch + 1, &mut logits),

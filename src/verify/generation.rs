@@ -52,6 +52,10 @@ pub(super) fn case(context: &Context<'_>) -> Outcome {
             models.iter().any(|model| model.name == generation.model),
             "its model is not among the target's",
         );
+        expect(
+            generation.witness == case.id.ends_with("/witness"),
+            "only the case of that name is the witness",
+        );
         let sizes = [
             ("prompt_tokens", generation.prompt.tokens),
             ("new_tokens", generation.ids.len() as u64),

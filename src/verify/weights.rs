@@ -10,6 +10,12 @@ use crate::result::{WeightsOrigin, WeightsRecord, tensors_sha256};
 /// Ways to speak to an engine.
 const DRIVERS: [&str; 2] = ["native", "llama_server"];
 
+/// What every engine is started with.
+const FIXED_ENVIRONMENT: [(&str, &str); 2] = [("LC_ALL", "C"), ("PATH", "/usr/bin:/bin")];
+
+/// What names devices, and may be handed on.
+const DEVICE_ENVIRONMENT: [&str; 2] = ["CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES"];
+
 const NONE: &str = "no engine ran";
 
 /// The built-in configuration that a record names.
@@ -143,10 +149,17 @@ pub(super) fn engines(context: &Context<'_>) -> Outcome {
             !engine.name.trim().is_empty(),
             "expected a name, found none".to_owned(),
         );
-        let loader = engine.environment.keys().find(|key| key.starts_with("LD_"));
+        let environment = &engine.environment;
+        let fixed = FIXED_ENVIRONMENT
+            .iter()
+            .all(|(name, value)| environment.get(*name).map(String::as_str) == Some(*value));
+        let known = environment.keys().all(|name| {
+            let fixed = FIXED_ENVIRONMENT.iter().any(|(known, _)| known == name);
+            fixed || DEVICE_ENVIRONMENT.contains(&name.as_str())
+        });
         expect(
-            loader.is_none() && engine.environment.contains_key("PATH"),
-            format!("not a clean environment: {:?}", engine.environment),
+            fixed && known,
+            format!("not the environment that engines are started in: {environment:?}"),
         );
         let used = context.payload.cases.iter().any(|case| {
             let generation = case.generation.as_ref();

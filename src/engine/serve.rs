@@ -10,7 +10,7 @@ use crate::protocol::{ErrorCode, Loaded, ProtocolError, Reply, Request, Statisti
 
 use super::{Device, Engine, EngineError, Options, greedy};
 
-/// How a session opens a model: [`super::open`], or what a test puts in its place.
+/// How a session opens a model: [`super::open()`], or what a test puts in its place.
 pub type Open<'a> =
     &'a mut dyn FnMut(Device, &Path, Options) -> Result<Box<dyn Engine>, EngineError>;
 

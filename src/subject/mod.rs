@@ -11,6 +11,7 @@ mod process;
 mod stamped;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use error::{Fault, SubjectError};
 pub use findings::Finding;

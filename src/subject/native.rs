@@ -1,28 +1,15 @@
 //! Drives an engine that speaks the suite's own protocol over its standard input and output.
 
-use std::io::{BufReader, ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
 
-use crate::protocol::{Loaded, ProtocolError, Reply, Request, Routing, VERSION};
+use crate::protocol::{Loaded, Reply, Request, Routing, VERSION};
 use crate::telemetry::SessionClock;
 
 use super::findings::History;
-use super::process::{Ends, Process, absolute};
-use super::stamped::Stamped;
+use super::process::absolute;
+use super::wire::Wire;
 use super::{Generation, Launch, Limits, ModelShape, Subject, SubjectError, Task};
-
-/// How often an interrupt is looked for while an answer is awaited.
-const GLANCE: Duration = Duration::from_millis(100);
-
-/// Frames that may wait to be looked at; an engine that sends more, unasked, waits itself.
-const WAITING_FRAMES: usize = 4096;
 
 /// What to start and what to load.
 #[derive(Debug, Clone)]
@@ -45,27 +32,11 @@ pub struct NativeOptions {
 
 /// An engine of the native protocol with its model loaded.
 pub struct Native {
-    process: Process,
     launch: Launch,
     wire: Wire,
     shape: ModelShape,
     limits: Limits,
     history: History,
-}
-
-/// Both directions to an engine.
-struct Wire {
-    requests: UnixStream,
-    replies: Receiver<Arrival>,
-    clock: SessionClock,
-    /// When the last request was about to be sent.
-    sent_ns: u64,
-}
-
-/// A frame, or why there is none, with the time of its last byte.
-struct Arrival {
-    at_ns: u64,
-    frame: Result<Option<Reply>, ProtocolError>,
 }
 
 impl Native {
@@ -80,30 +51,11 @@ impl Native {
         interrupt: &AtomicBool,
     ) -> Result<Self, SubjectError> {
         let model = absolute(&options.model)?;
-        let failed = |cause| super::process::cannot_start(&options.program, cause);
-        // A socket takes a limit on how long a write may last, which a pipe does not.
-        let (requests, input) = UnixStream::pair().map_err(failed)?;
-        requests
-            .set_write_timeout(Some(options.limits.next))
-            .map_err(failed)?;
-        let ends = Ends {
-            input: Stdio::from(OwnedFd::from(input)),
-            output: Stdio::piped(),
-        };
-        let (mut process, launch) = Process::start(&options.program, &options.arguments, ends)?;
-        let (sender, replies) = sync_channel(WAITING_FRAMES);
-        if let Some(stdout) = process.child.stdout.take() {
-            thread::spawn(move || read_replies(stdout, clock, &sender));
-        }
+        let patience = options.limits.next;
+        let (wire, launch) = Wire::start(&options.program, &options.arguments, clock, patience)?;
         let mut native = Native {
-            process,
             launch,
-            wire: Wire {
-                requests,
-                replies,
-                clock,
-                sent_ns: 0,
-            },
+            wire,
             shape: options.shape,
             limits: options.limits,
             history: History::default(),
@@ -115,8 +67,12 @@ impl Native {
 
     fn greet(&mut self, interrupt: &AtomicBool) -> Result<(), SubjectError> {
         const DURING: &str = "a greeting";
-        self.send(&[Request::Hello { version: VERSION }], DURING)?;
-        match self.await_reply(DURING, self.limits.start, interrupt)? {
+        self.wire
+            .send(&[Request::Hello { version: VERSION }], DURING)?;
+        match self
+            .wire
+            .await_reply(DURING, self.limits.start, interrupt)?
+        {
             (_, Reply::Hello { version, .. }) if version != VERSION => {
                 Err(SubjectError::Version { found: version })
             }
@@ -140,109 +96,17 @@ impl Native {
             device: options.device.clone(),
             path: model.to_owned(),
         };
-        self.send(&[request], DURING)?;
-        match self.await_reply(DURING, self.limits.load, interrupt)? {
+        self.wire.send(&[request], DURING)?;
+        match self.wire.await_reply(DURING, self.limits.load, interrupt)? {
             (_, Reply::Loaded(loaded)) => expect_shape(&loaded, options),
             (_, other) => Err(wrong_order(DURING, &other)),
         }
     }
 
-    /// Writes frames in one piece and says when it began to.
-    fn send(&mut self, requests: &[Request], during: &'static str) -> Result<u64, SubjectError> {
-        let bytes: Result<Vec<Vec<u8>>, ProtocolError> =
-            requests.iter().map(Request::bytes).collect();
-        let bytes = bytes
-            .map_err(|error| SubjectError::garbage(during, &error))?
-            .concat();
-        let sent_ns = self.wire.clock.now_ns();
-        self.wire.sent_ns = sent_ns;
-        match self.wire.requests.write_all(&bytes) {
-            Ok(()) => Ok(sent_ns),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Err(self.hung(during, self.limits.next))
-            }
-            // Its last frame may say why it no longer listens.
-            Err(_) => match self.wire.replies.try_iter().last() {
-                Some(Arrival {
-                    frame:
-                        Ok(Some(Reply::Error {
-                            code,
-                            message,
-                            hint,
-                        })),
-                    ..
-                }) => Err(SubjectError::Refused {
-                    during,
-                    code,
-                    message,
-                    hint,
-                }),
-                _ => Err(self.process.end(during)),
-            },
-        }
-    }
-
-    /// The next frame and when it arrived; an engine's refusal is an error.
-    fn await_reply(
-        &self,
-        during: &'static str,
-        limit: Duration,
-        interrupt: &AtomicBool,
-    ) -> Result<(u64, Reply), SubjectError> {
-        let begin = Instant::now();
-        let arrival = loop {
-            if interrupt.load(Ordering::SeqCst) {
-                return Err(SubjectError::Interrupted { during });
-            }
-            let left = limit.saturating_sub(begin.elapsed());
-            match self.wire.replies.recv_timeout(left.min(GLANCE)) {
-                Ok(arrival) => break arrival,
-                Err(RecvTimeoutError::Disconnected) => return Err(self.process.end(during)),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => {
-                    return Err(self.hung(during, limit));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        };
-        match arrival.frame {
-            Ok(Some(Reply::Error {
-                code,
-                message,
-                hint,
-            })) => Err(SubjectError::Refused {
-                during,
-                code,
-                message,
-                hint,
-            }),
-            Ok(Some(reply)) => match self.wire.sent_ns.saturating_sub(arrival.at_ns) {
-                0 => Ok((arrival.at_ns, reply)),
-                early_ns => Err(SubjectError::Early {
-                    found: reply.name(),
-                    early_ns,
-                }),
-            },
-            Ok(None) => Err(self.process.end(during)),
-            // A frame that breaks off is an engine that broke off.
-            Err(ProtocolError::Truncated { .. } | ProtocolError::Io(_)) => {
-                Err(self.process.end(during))
-            }
-            Err(error) => Err(SubjectError::garbage(during, &error)),
-        }
-    }
-
-    fn hung(&self, during: &'static str, limit: Duration) -> SubjectError {
-        SubjectError::Hung {
-            during,
-            limit,
-            last_words: self.process.last_words(),
-        }
-    }
-
     fn reset(&mut self, interrupt: &AtomicBool) -> Result<(), SubjectError> {
         const DURING: &str = "an empty context";
-        self.send(&[Request::Reset], DURING)?;
-        let (_, reply) = self.await_reply(DURING, self.limits.next, interrupt)?;
+        self.wire.send(&[Request::Reset], DURING)?;
+        let (_, reply) = self.wire.await_reply(DURING, self.limits.next, interrupt)?;
         expect_done(DURING, &reply, 0)
     }
 
@@ -258,9 +122,10 @@ impl Native {
             },
         ];
         const PREFILL: &str = "a prefill";
-        let sent_ns = self.send(&requests, PREFILL)?;
+        let sent_ns = self.wire.send(&requests, PREFILL)?;
         let (prefilled_ns, reply) =
-            self.await_reply(PREFILL, self.limits.first_token, task.interrupt)?;
+            self.wire
+                .await_reply(PREFILL, self.limits.first_token, task.interrupt)?;
         expect_done(PREFILL, &reply, task.prompt.len() as u64)?;
         let mut generation = Generation {
             sent_ns,
@@ -279,7 +144,7 @@ impl Native {
         const TOKEN: &str = "a token";
         let mut limit = self.limits.first_token;
         loop {
-            let (at_ns, reply) = self.await_reply(TOKEN, limit, task.interrupt)?;
+            let (at_ns, reply) = self.wire.await_reply(TOKEN, limit, task.interrupt)?;
             let step = generation.ids.len();
             match reply {
                 Reply::Token { .. } if step as u64 == u64::from(task.tokens) => {
@@ -362,8 +227,11 @@ impl Native {
 
     fn statistics(&mut self, task: &Task, generation: &mut Generation) -> Result<(), SubjectError> {
         const DURING: &str = "statistics";
-        self.send(&[Request::Statistics], DURING)?;
-        match self.await_reply(DURING, self.limits.next, task.interrupt)? {
+        self.wire.send(&[Request::Statistics], DURING)?;
+        match self
+            .wire
+            .await_reply(DURING, self.limits.next, task.interrupt)?
+        {
             (_, Reply::Statistics(entries)) => {
                 generation.self_reported = entries;
                 Ok(())
@@ -385,22 +253,6 @@ impl Subject for Native {
         self.statistics(task, &mut generation)?;
         generation.findings = self.history.findings(task, &generation);
         Ok(generation)
-    }
-}
-
-/// Reads until the stream ends or nobody listens, and notes when each frame had arrived.
-fn read_replies(stdout: impl Read, clock: SessionClock, replies: &SyncSender<Arrival>) {
-    let mut input = BufReader::with_capacity(1 << 16, Stamped::new(stdout, clock));
-    loop {
-        let frame = Reply::read(&mut input);
-        let more = matches!(frame, Ok(Some(_)));
-        let arrival = Arrival {
-            at_ns: input.get_ref().arrived_ns(),
-            frame,
-        };
-        if replies.send(arrival).is_err() || !more {
-            return;
-        }
     }
 }
 

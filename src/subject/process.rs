@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,8 @@ impl Process {
         ends: Ends,
     ) -> Result<(Self, Launch), SubjectError> {
         let launch = Launch {
-            program: absolute(program)?,
+            // Links are kept: what a program does may depend on the name that it is called by.
+            program: path::absolute(program).map_err(|cause| cannot_start(program, cause))?,
             program_sha256: digest(program)?,
             arguments: arguments.to_vec(),
             environment: environment::clean(),
@@ -170,7 +171,7 @@ pub(super) fn cannot_start(path: &Path, cause: io::Error) -> SubjectError {
     }
 }
 
-/// The path as an engine finds it from the root directory.
+/// The path of a file that is there, as an engine finds it from the root directory.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, SubjectError> {
     path.canonicalize()
         .map_err(|cause| cannot_start(path, cause))

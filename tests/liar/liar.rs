@@ -6,6 +6,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::process;
+use std::thread;
+use std::time::Duration;
 
 use sparkbench::engine::{self, Device, Engine, EngineError, Options};
 
@@ -20,10 +23,18 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [lie, rest @ ..] = arguments.as_slice() else {
         eprintln!("usage: liar LIE serve");
-        std::process::exit(2);
+        process::exit(2);
     };
     // `name=value`, where the lie needs one.
     let (name, value) = lie.split_once('=').unwrap_or((lie, ""));
+    match name {
+        // Neither reads nor answers.
+        "deaf" => loop {
+            thread::sleep(Duration::from_secs(60));
+        },
+        "quits" => process::exit(1),
+        _ => {}
+    }
     match rest.first().map(String::as_str) {
         Some("serve") => serve(name, value),
         _ => llama::serve(name, rest),
@@ -44,6 +55,6 @@ fn serve(name: &str, value: &str) {
     let input = &mut io::stdin().lock();
     if let Err(error) = engine::serve(input, &mut output, &format!("liar {name}"), &mut open) {
         eprintln!("error: {error}");
-        std::process::exit(error.code().number().into());
+        process::exit(error.code().number().into());
     }
 }

@@ -113,8 +113,7 @@ fn an_engine_that_hangs_is_given_up_and_killed() {
 
 #[test]
 fn an_engine_that_reads_nothing_cannot_hold_the_harness() {
-    // Answers what a session begins with, and never reads.
-    let mut deaf = options(Path::new("/bin/sleep"), &["60"]);
+    let mut deaf = options(&liar(), &["deaf", "serve"]);
     deaf.limits.start = Duration::from_millis(300);
     let begin = Instant::now();
     assert_eq!(start(&deaf).err().unwrap().name(), "hang");
@@ -162,14 +161,15 @@ fn processes_with(word: &str) -> usize {
 
 #[test]
 fn a_subject_that_is_dropped_leaves_no_process_behind() {
-    // A number of seconds that no other process sleeps.
-    let seconds = format!("7200.{}", std::process::id());
-    let script = format!("sleep {seconds} & sleep {seconds} & exec sleep {seconds}");
+    // A word that is on no other command line.
+    let word = format!("deaf={}", std::process::id());
+    let one = format!("'{}' {word}", liar().display());
+    let script = format!("{one} & {one} & exec {one}");
     let mut options = options(Path::new("/bin/sh"), &["-c", &script]);
     options.limits.start = Duration::from_millis(500);
     assert_eq!(start(&options).err().unwrap().name(), "hang");
     let begin = Instant::now();
-    while processes_with(&seconds) > 0 {
+    while processes_with(&word) > 0 {
         assert!(begin.elapsed() < Duration::from_secs(10));
         std::thread::sleep(Duration::from_millis(10));
     }

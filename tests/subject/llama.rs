@@ -100,7 +100,7 @@ fn a_server_that_fails_is_named_by_its_failure() {
         .err()
         .unwrap();
     assert_eq!(error.name(), "hang");
-    let options = llama_options(Path::new("/bin/false"), &[]);
+    let (_directory, options) = stand_in("quits");
     let error = LlamaServer::start(&options, SessionClock::start(), &GO_ON)
         .err()
         .unwrap();

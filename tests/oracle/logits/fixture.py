@@ -158,6 +158,7 @@ def make(name, llama_cpp, llama_logits, llama_quantize, out):
 
 
 def main():
+    torch.set_num_threads(1)  # sums in float32 depend on how they are divided
     llama_cpp, llama_logits, llama_quantize, out = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
     out.mkdir(parents=True, exist_ok=True)
     path = out / "measured.json"

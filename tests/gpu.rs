@@ -53,10 +53,14 @@ impl Observer for Printer {
 
 fn request() -> Request {
     Request {
+        only: Vec::new(),
         families: vec!["memory".into()],
         targets: Vec::new(),
         models: Vec::new(),
         device: DeviceChoice::Cuda(0),
+        weights: Default::default(),
+        engine: None,
+        corpus: None,
         seed: Some(7),
         arguments: Vec::new(),
     }

@@ -188,6 +188,24 @@ fn a_dry_run_plans_for_a_machine_that_is_not_here_and_writes_nothing() {
     let plan: Json = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(plan["scale"], "full");
     assert!(!plan["cases"].as_array().unwrap().is_empty());
+
+    let only = ["--json", "--only", "edge/graph", "--only", "chase/l1"];
+    let output = sparkbench(home.path(), &[&arguments[..], &only].concat());
+    let plan: Json = serde_json::from_slice(&output.stdout).unwrap();
+    let ids: Vec<&str> = plan["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|case| case["id"].as_str())
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            "memory/chase/l1",
+            "memory/edge/graph",
+            "memory/edge/graph_dependent"
+        ]
+    );
 }
 
 #[test]
@@ -221,6 +239,11 @@ fn what_cannot_be_run_is_refused_before_anything_runs() {
     fs::write(&wrong, "name: wrong\nmachne: rtx5090\n").unwrap();
     for (arguments, exit, expected) in [
         (&["run", "memry"][..], 2, "memry"),
+        (
+            &["run", "memory", "--only", "no_such"],
+            2,
+            "no case of memory has an id that contains no_such",
+        ),
         (
             &["run", "--target", "rtx5080"],
             2,

@@ -8,9 +8,9 @@ use crate::{
 };
 
 /// The benchmark families that exist.
-pub const FAMILIES: &[&str] = &["memory"];
+pub const FAMILIES: &[&str] = &["memory", "e2e"];
 
-/// What a case does. Sizes in bytes unless the name says otherwise.
+/// What a case of family `memory` does. Sizes in bytes unless the name says otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Job {
     /// Reads a buffer by plain loads.
@@ -71,9 +71,9 @@ pub struct ExpertSets {
     pub sets: u64,
 }
 
-/// A case: everything that is declared before it is measured.
+/// A case: everything that is declared before it is measured. `J` is what its family does.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Case {
+pub struct Case<J = Job> {
     /// Stable id.
     pub id: String,
     /// What is measured.
@@ -101,10 +101,10 @@ pub struct Case {
     /// Largest error that passes.
     pub tolerance: f64,
     /// What it does.
-    pub job: Job,
+    pub job: J,
 }
 
-impl Case {
+impl<J> Case<J> {
     /// The family: the first part of the id.
     pub fn family(&self) -> &str {
         self.id.split('/').next().unwrap_or_default()

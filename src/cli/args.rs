@@ -77,9 +77,23 @@ pub struct RunArgs {
     /// Only this model's targets
     #[arg(long, value_name = "NAME|FILE")]
     pub model: Option<String>,
+    /// Only cases whose id contains TEXT; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub only: Vec<String>,
     /// Where to run: auto, cuda, cuda:N or cpu
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: Device,
+    /// Weights for engines: a GGUF file, or `synthetic` for pinned files of full size, made in the user's cache
+    /// [default: tiny synthetic ones on the CPU; on a GPU none, so that nothing is generated]
+    #[arg(long, value_name = "FILE|synthetic")]
+    pub weights: Option<PathBuf>,
+    /// The engine to measure: one that speaks docs/engine-protocol.md, or a program called `llama-server` [default:
+    /// the spark-engine beside this program]
+    #[arg(long, value_name = "PROGRAM")]
+    pub engine: Option<PathBuf>,
+    /// Text that prompts are cut from [default: text generated from the seed]
+    #[arg(long, value_name = "FILE")]
+    pub corpus: Option<PathBuf>,
     /// Print the plan and stop; needs no GPU
     #[arg(long)]
     pub dry_run: bool,

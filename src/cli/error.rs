@@ -130,7 +130,10 @@ impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
         let exit = match error {
             _ if error.is_out_of_memory() => Exit::Output,
-            RunError::UnknownFamily { .. } => Exit::Usage,
+            RunError::UnknownFamily { .. }
+            | RunError::NoSuchCase { .. }
+            | RunError::NoWeights
+            | RunError::Weights(_) => Exit::Usage,
             RunError::NoCaseFits { .. } => Exit::Output,
             RunError::Kernel(_) | RunError::Device(_) => Exit::Device,
             RunError::BuildInfo(error) => return error.into(),

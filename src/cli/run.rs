@@ -2,7 +2,7 @@
 
 use crate::config::load;
 use crate::result::{CaseStatus, Payload, Salt, SessionStatus, seal};
-use crate::run::{self, DeviceChoice, Request};
+use crate::run::{self, DeviceChoice, Request, WeightsChoice};
 use crate::ui::progress::Progress;
 use crate::ui::{self, terminal};
 
@@ -12,6 +12,9 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::keep::keep;
 use super::output::{show, show_json};
+
+/// The word that stands for synthetic weights in place of a file.
+const SYNTHETIC: &str = "synthetic";
 
 /// Runs, or with `--dry-run` only plans.
 pub fn run(args: &RunArgs, arguments: Vec<String>) -> Result<Exit, CliError> {
@@ -48,6 +51,7 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
     };
     Ok(Request {
         families: args.families.clone(),
+        only: args.only.clone(),
         targets,
         models: model.into_iter().collect(),
         device: match args.device {
@@ -55,6 +59,13 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
             Device::Cuda(ordinal) => DeviceChoice::Cuda(ordinal),
             Device::Cpu => DeviceChoice::Cpu,
         },
+        weights: match &args.weights {
+            None => WeightsChoice::Auto,
+            Some(word) if word.as_os_str() == SYNTHETIC => WeightsChoice::Synthetic,
+            Some(file) => WeightsChoice::File(file.clone()),
+        },
+        engine: args.engine.clone(),
+        corpus: args.corpus.clone(),
         seed: args.seed,
         arguments,
     })
@@ -102,21 +113,31 @@ fn outcome(payload: &Payload, interrupt: &Interrupt) -> Result<Exit, CliError> {
         let cases = payload.cases.iter().filter(|case| case.status == status);
         cases.map(|case| case.id.as_str()).collect()
     };
-    let (wrong, failed) = (ended(CaseStatus::Wrong), ended(CaseStatus::Failed));
-    let (exit, what, cases) = match (wrong.first(), failed.first()) {
-        (Some(first), _) => (
-            Exit::WrongNumbers,
-            "gave wrong outputs",
-            (first, wrong.len()),
+    let kinds = [
+        (CaseStatus::Wrong, Exit::WrongNumbers, "gave wrong outputs"),
+        (
+            CaseStatus::Invalid,
+            Exit::InvalidMeasurement,
+            "had an engine that broke the rules",
         ),
-        (None, Some(first)) => (
+        (
+            CaseStatus::Failed,
             Exit::InvalidMeasurement,
             "could not be measured",
-            (first, failed.len()),
         ),
-        (None, None) => return Ok(Exit::Done),
+        (
+            CaseStatus::InfraError,
+            Exit::InvalidMeasurement,
+            "could not be run",
+        ),
+    ];
+    let found = kinds.into_iter().find_map(|(status, exit, what)| {
+        let cases = ended(status);
+        Some((exit, what, *cases.first()?, cases.len()))
+    });
+    let Some((exit, what, first, count)) = found else {
+        return Ok(Exit::Done);
     };
-    let (first, count) = cases;
     let noun = if count == 1 { "case" } else { "cases" };
     Err(CliError::new(
         exit,

@@ -65,6 +65,11 @@ impl<B: AsRef<[u8]>> Gguf<B> {
         )
     }
 
+    /// All bytes of the file.
+    pub fn whole(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
     /// The bytes of a tensor of this file; empty for a tensor of another that lies beyond this file's end.
     pub fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
         let range = usize::try_from(tensor.offset)

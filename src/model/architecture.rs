@@ -203,18 +203,31 @@ impl Architecture {
         }
     }
 
+    /// Tensors that are used where a file has them, and done without where it has not.
+    fn optional_tensors(&self) -> Vec<TensorShape> {
+        match self {
+            Architecture::Qwen35Moe(_) => Vec::new(),
+            Architecture::Gemma4(shape) => shape.optional_tensors(),
+        }
+    }
+
     /// Whether `tensors` has every tensor that decoding needs, with the right dimensions. Accepted variants: experts'
-    /// gate and up projections fused or apart, a vector with a dimension of one behind it, and blocks that only
-    /// multi-token prediction uses.
+    /// gate and up projections fused or apart, a vector with a dimension of one behind it, an output projection of its
+    /// own or the embedding's, a value projection in Gemma's full attention, and blocks that only multi-token
+    /// prediction uses.
     pub fn check_tensors(&self, tensors: &[TensorInfo]) -> Result<(), ModelError> {
         let by_name: std::collections::HashMap<&str, &TensorInfo> = tensors
             .iter()
             .map(|tensor| (tensor.name.as_str(), tensor))
             .collect();
-        for expected in self.tensors() {
-            let variant = other_gate_up(&expected);
-            let present = match variant {
-                Some(variant) if !by_name.contains_key(expected.name.as_str()) => variant,
+        let required = self.tensors().into_iter().map(|tensor| (tensor, true));
+        let optional = self.optional_tensors().into_iter();
+        for (expected, required) in required.chain(optional.map(|tensor| (tensor, false))) {
+            let here = by_name.contains_key(expected.name.as_str());
+            let present = match other_gate_up(&expected) {
+                Some(variant) if !here => variant,
+                // Without a projection of its own, the output is the embedding's.
+                _ if !here && (!required || expected.name == OUTPUT) => continue,
                 _ => vec![expected],
             };
             for TensorShape { name, dims } in present {
@@ -233,6 +246,9 @@ impl Architecture {
         Ok(())
     }
 }
+
+/// The output projection.
+const OUTPUT: &str = "output.weight";
 
 /// The layer that a tensor `blk.N.*` belongs to.
 pub(super) fn layer_of(name: &str) -> Option<usize> {

@@ -26,10 +26,14 @@ pub struct Gemma4 {
     pub sliding_kv_heads: u64,
     /// Key and value heads of a full-attention layer.
     pub full_kv_heads: u64,
-    /// Dimension of a head in a sliding layer, all of it rotated.
+    /// Dimension of a head in a sliding layer.
     pub sliding_head_dim: u64,
-    /// Dimension of a head in a full-attention layer; `rope_freqs` says which pairs turn.
+    /// Dimension of a head in a full-attention layer.
     pub full_head_dim: u64,
+    /// Leading dimensions of a head that are rotated in a sliding layer.
+    pub sliding_rotary_dim: u64,
+    /// Leading dimensions of a head that may be rotated in a full-attention layer; `rope_freqs` says which pairs turn.
+    pub full_rotary_dim: u64,
     /// Positions that a sliding layer sees, the current one included.
     pub window: u64,
     /// Base of the rotary angles in sliding layers.
@@ -65,6 +69,8 @@ impl Gemma4 {
             full_kv_heads: 2,
             sliding_head_dim: 256,
             full_head_dim: 512,
+            sliding_rotary_dim: 256,
+            full_rotary_dim: 512,
             window: 1024,
             sliding_rope_base: 1e4,
             full_rope_base: 1e6,
@@ -107,23 +113,31 @@ impl Gemma4 {
         keys.expect("attention.value_length_swa", sliding_head_dim)?;
         let kinds = read_layer_kinds(&keys, layers)?;
         let experts = keys.dimension("expert_count")?;
+        let sliding_kv_heads = keys.kv_heads(&kinds, LayerKind::SlidingAttention)?;
+        let full_kv_heads = keys.kv_heads(&kinds, LayerKind::FullAttention)?;
+        keys.multiple("attention.head_count", sliding_kv_heads)?;
+        // What other models of the family have, and this one computes without.
+        keys.absent("embedding_length_per_layer_input")?;
+        keys.absent("attention.shared_kv_layers")?;
 
         Ok(Gemma4 {
             embedding: keys.dimension("embedding_length")?,
             vocabulary: hyper_parameters::vocabulary(tensors)?,
             context: keys.bounded("context_length", u32::MAX.into())?,
             dense_width: keys.dimension("feed_forward_length")?,
-            query_heads: keys.dimension("attention.head_count")?,
-            sliding_kv_heads: keys.kv_heads(&kinds, LayerKind::SlidingAttention)?,
-            full_kv_heads: keys.kv_heads(&kinds, LayerKind::FullAttention)?,
+            query_heads: keys.multiple("attention.head_count", full_kv_heads)?,
+            sliding_kv_heads,
+            full_kv_heads,
             layers: kinds,
             sliding_head_dim,
             full_head_dim,
+            sliding_rotary_dim: keys.rotary_dim("rope.dimension_count_swa", sliding_head_dim)?,
+            full_rotary_dim: keys.rotary_dim("rope.dimension_count", full_head_dim)?,
             window: keys.bounded("attention.sliding_window", u32::MAX.into())?,
-            sliding_rope_base: metadata.f32(&keys.key("rope.freq_base_swa"))?,
-            full_rope_base: metadata.f32(&keys.key("rope.freq_base"))?,
-            rms_epsilon: metadata.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
-            logit_cap: metadata.f32(&keys.key("final_logit_softcapping"))?,
+            sliding_rope_base: keys.positive("rope.freq_base_swa")?,
+            full_rope_base: keys.positive("rope.freq_base")?,
+            rms_epsilon: keys.positive("attention.layer_norm_rms_epsilon")?,
+            logit_cap: keys.positive("final_logit_softcapping")?,
             experts,
             experts_used: keys.bounded("expert_used_count", experts)?,
             expert_width: keys.dimension("expert_feed_forward_length")?,
@@ -197,6 +211,24 @@ impl Gemma4 {
         tensors
     }
 
+    /// An output projection of its own, and value projections in the layers that share the keys' without.
+    pub(super) fn optional_tensors(&self) -> Vec<TensorShape> {
+        let width = self.embedding;
+        let mut tensors = vec![TensorShape {
+            name: "output.weight".to_owned(),
+            dims: vec![width, self.vocabulary],
+        }];
+        for (layer, kind) in self.layers.iter().enumerate() {
+            if *kind == LayerKind::FullAttention {
+                tensors.push(TensorShape {
+                    name: format!("blk.{layer}.attn_v.weight"),
+                    dims: vec![width, self.full_kv_heads * self.full_head_dim],
+                });
+            }
+        }
+        tensors
+    }
+
     pub(super) fn metadata(&self) -> Vec<(String, Value)> {
         let heads = self
             .layers
@@ -239,8 +271,11 @@ impl Gemma4 {
                 u32_value(self.sliding_head_dim),
             ),
             ("expert_feed_forward_length", u32_value(self.expert_width)),
-            ("rope.dimension_count", u32_value(self.full_head_dim)),
-            ("rope.dimension_count_swa", u32_value(self.sliding_head_dim)),
+            ("rope.dimension_count", u32_value(self.full_rotary_dim)),
+            (
+                "rope.dimension_count_swa",
+                u32_value(self.sliding_rotary_dim),
+            ),
         ]
         .map(|(key, value)| (format!("{}.{key}", Self::NAME), value))
         .to_vec()

@@ -27,6 +27,66 @@ impl HyperParameters<'_> {
         self.bounded(name, MAX_DIMENSION)
     }
 
+    /// A count that divides evenly among `groups`.
+    pub fn multiple(&self, name: &str, groups: u64) -> Result<u64, ModelError> {
+        let found = self.dimension(name)?;
+        self.require(name, found.is_multiple_of(groups), found, || {
+            format!("a multiple of {groups}")
+        })
+    }
+
+    /// The width of each of `count` equal parts of the width `name`.
+    pub fn parts(&self, name: &str, count: u64) -> Result<u64, ModelError> {
+        let limit = MAX_DIMENSION * count;
+        let found = self.bounded(name, limit)?;
+        let whole = self.require(name, found.is_multiple_of(count), found, || {
+            format!("a multiple of {count}")
+        })?;
+        Ok(whole / count)
+    }
+
+    /// Rotated dimensions of a head, which go in pairs; all of them where the file does not say.
+    pub fn rotary_dim(&self, name: &str, head_dim: u64) -> Result<u64, ModelError> {
+        let found = match self.metadata.get(&self.key(name)) {
+            Some(_) => self.bounded(name, head_dim)?,
+            None => head_dim,
+        };
+        self.require(name, found.is_multiple_of(2), found, || "even".to_owned())
+    }
+
+    /// A number above 0.
+    pub fn positive(&self, name: &str) -> Result<f32, ModelError> {
+        let found = self.metadata.f32(&self.key(name))?;
+        let sound = found.is_finite() && found > 0.0;
+        self.require(name, sound, found, || "a number above 0".to_owned())
+    }
+
+    /// Refuses a part that this architecture is computed without: the key is absent or 0.
+    pub fn absent(&self, name: &str) -> Result<(), ModelError> {
+        match self.metadata.get(&self.key(name)) {
+            Some(_) => self.expect(name, 0),
+            None => Ok(()),
+        }
+    }
+
+    /// `found`, or an error that says what was expected instead.
+    fn require<T: ToString>(
+        &self,
+        name: &str,
+        sound: bool,
+        found: T,
+        expected: impl FnOnce() -> String,
+    ) -> Result<T, ModelError> {
+        if sound {
+            return Ok(found);
+        }
+        Err(ModelError::Inconsistent {
+            key: self.key(name),
+            expected: expected(),
+            found: found.to_string(),
+        })
+    }
+
     /// A whole number from 1 to `limit`.
     pub fn bounded(&self, name: &str, limit: u64) -> Result<u64, ModelError> {
         let key = self.key(name);

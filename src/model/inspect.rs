@@ -237,7 +237,9 @@ fn type_totals<'a>(tensors: impl Iterator<Item = &'a TensorInfo>) -> Vec<TypeTot
     totals.into_iter().map(total).collect()
 }
 
-fn decode(
+/// What decoding moves at each of `contexts` (in tokens), with the bandwidth limits of `machines`; from a tensor table that
+/// is complete for the architecture.
+pub fn decode(
     architecture: &Architecture,
     tensors: &[TensorInfo],
     contexts: &[u64],

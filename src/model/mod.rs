@@ -8,9 +8,12 @@ mod hyper_parameters;
 pub mod inspect;
 mod mix;
 mod qwen35moe;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod synth;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use crate::config::SyntheticScale as Scale;
 pub use architecture::{Architecture, LayerKind, Model, TensorShape};
@@ -19,3 +22,4 @@ pub use error::ModelError;
 pub use gemma4::Gemma4;
 pub use mix::Mix;
 pub use qwen35moe::Qwen35Moe;
+pub use token::{TokenType, byte_letter};

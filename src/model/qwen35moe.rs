@@ -42,8 +42,10 @@ pub struct Qwen35Moe {
     pub shared_expert_width: u64,
     /// Taps of the causal convolution.
     pub conv_kernel: u64,
-    /// Dimension of a key head and of a value head of Gated DeltaNet.
+    /// Dimension of a query and of a key head of Gated DeltaNet.
     pub state_size: u64,
+    /// Dimension of a value head of Gated DeltaNet.
+    pub value_dim: u64,
     /// Key heads of Gated DeltaNet; value head j uses key head j mod this.
     pub key_heads: u64,
     /// Value heads of Gated DeltaNet.
@@ -74,6 +76,7 @@ impl Qwen35Moe {
             shared_expert_width: 512,
             conv_kernel: 4,
             state_size: 128,
+            value_dim: 128,
             key_heads: 16,
             value_heads: 32,
         }
@@ -106,9 +109,9 @@ impl Qwen35Moe {
         let kinds = read_layer_kinds(&keys, keys.decode_layers(tensors)?)?;
         let head_dim = keys.dimension("attention.key_length")?;
         keys.expect("attention.value_length", head_dim)?;
-        let state_size = keys.dimension("ssm.state_size")?;
-        let value_heads = keys.dimension("ssm.time_step_rank")?;
-        keys.expect("ssm.inner_size", state_size * value_heads)?;
+        let key_heads = keys.dimension("ssm.group_count")?;
+        let value_heads = keys.multiple("ssm.time_step_rank", key_heads)?;
+        let value_dim = keys.parts("ssm.inner_size", value_heads)?;
         let sections = keys.key("rope.dimension_sections");
         let rope_sections = <[i64; 4]>::try_from(metadata.integers(&sections)?)
             .map_err(|found| ModelError::Inconsistent {
@@ -118,33 +121,35 @@ impl Qwen35Moe {
             })?
             .map(|section| section as i32);
         let experts = keys.dimension("expert_count")?;
+        let kv_heads = keys.kv_heads(&kinds, LayerKind::FullAttention)?;
 
         Ok(Qwen35Moe {
             embedding: keys.dimension("embedding_length")?,
             vocabulary: hyper_parameters::vocabulary(tensors)?,
             context: keys.bounded("context_length", u32::MAX.into())?,
-            query_heads: keys.dimension("attention.head_count")?,
-            kv_heads: keys.kv_heads(&kinds, LayerKind::FullAttention)?,
+            query_heads: keys.multiple("attention.head_count", kv_heads)?,
+            kv_heads,
             layers: kinds,
             head_dim,
-            rotary_dim: keys.dimension("rope.dimension_count")?,
-            rope_base: metadata.f32(&keys.key("rope.freq_base"))?,
+            rotary_dim: keys.rotary_dim("rope.dimension_count", head_dim)?,
+            rope_base: keys.positive("rope.freq_base")?,
             rope_sections,
-            rms_epsilon: metadata.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
+            rms_epsilon: keys.positive("attention.layer_norm_rms_epsilon")?,
             experts,
             experts_used: keys.bounded("expert_used_count", experts)?,
             expert_width: keys.dimension("expert_feed_forward_length")?,
             shared_expert_width: keys.dimension("expert_shared_feed_forward_length")?,
             conv_kernel: keys.dimension("ssm.conv_kernel")?,
-            state_size,
-            key_heads: keys.dimension("ssm.group_count")?,
+            state_size: keys.dimension("ssm.state_size")?,
+            value_dim,
+            key_heads,
             value_heads,
         })
     }
 
     /// Width of all value heads of Gated DeltaNet together.
     pub fn value_width(&self) -> u64 {
-        self.value_heads * self.state_size
+        self.value_heads * self.value_dim
     }
 
     /// Channels of the convolution: queries, keys and values of Gated DeltaNet.
@@ -154,7 +159,7 @@ impl Qwen35Moe {
 
     /// Bytes of the state matrices of all Gated DeltaNet layers, f32.
     pub fn state_bytes(&self) -> u64 {
-        self.recurrent_layers() * self.value_heads * self.state_size * self.state_size * 4
+        self.recurrent_layers() * self.value_heads * self.state_size * self.value_dim * 4
     }
 
     /// Bytes of the convolution windows of all Gated DeltaNet layers, f32.
@@ -217,7 +222,7 @@ impl Qwen35Moe {
                 );
                 add("ssm_a", &[self.value_heads]);
                 add("ssm_dt.bias", &[self.value_heads]);
-                add("ssm_norm.weight", &[self.state_size]);
+                add("ssm_norm.weight", &[self.value_dim]);
                 add("ssm_out.weight", &[self.value_width(), width]);
             }
             add("ffn_gate_inp.weight", &[width, self.experts]);

@@ -135,10 +135,10 @@ fn hyper_parameters_out_of_bounds_or_at_odds_are_refused() {
         "expected qwen35moe.expert_count between 1 and 65536, found 0"
     );
     let mut draft = Draft::of(Model::Qwen35);
-    draft.set("qwen35moe.ssm.inner_size", Value::U32(100));
+    draft.set("qwen35moe.ssm.inner_size", Value::U32(101));
     assert_eq!(
         draft.error(),
-        "expected qwen35moe.ssm.inner_size to be 512, found 100"
+        "expected qwen35moe.ssm.inner_size to be a multiple of 4, found 101"
     );
     let mut draft = Draft::of(Model::Gemma4);
     draft.set(
@@ -155,6 +155,97 @@ fn hyper_parameters_out_of_bounds_or_at_odds_are_refused() {
     assert_eq!(
         draft.error(),
         "expected gemma4.attention.head_count_kv to be 2 in every layer of one kind, found 1"
+    );
+}
+
+#[test]
+fn sizes_that_do_not_fit_each_other_are_refused() {
+    let refusals = [
+        (
+            Model::Qwen35,
+            "qwen35moe.attention.head_count",
+            Value::U32(3),
+            "a multiple of 2, found 3",
+        ),
+        (
+            Model::Qwen35,
+            "qwen35moe.ssm.time_step_rank",
+            Value::U32(5),
+            "a multiple of 2, found 5",
+        ),
+        (
+            Model::Qwen35,
+            "qwen35moe.rope.dimension_count",
+            Value::U32(33),
+            "even, found 33",
+        ),
+        (
+            Model::Qwen35,
+            "qwen35moe.rope.freq_base",
+            Value::F32(0.0),
+            "a number above 0, found 0",
+        ),
+        (
+            Model::Gemma4,
+            "gemma4.attention.head_count",
+            Value::U32(3),
+            "a multiple of 2, found 3",
+        ),
+        (
+            Model::Gemma4,
+            "gemma4.final_logit_softcapping",
+            Value::F32(f32::NAN),
+            "a number above 0, found NaN",
+        ),
+        (
+            Model::Gemma4,
+            "gemma4.attention.shared_kv_layers",
+            Value::U32(2),
+            "0, found 2",
+        ),
+        (
+            Model::Gemma4,
+            "gemma4.embedding_length_per_layer_input",
+            Value::U32(256),
+            "0, found 256",
+        ),
+    ];
+    for (model, key, value, complaint) in refusals {
+        let mut draft = Draft::of(model);
+        draft.set(key, value);
+        assert_eq!(draft.error(), format!("expected {key} to be {complaint}"));
+    }
+    let mut draft = Draft::of(Model::Gemma4);
+    draft.set("gemma4.rope.dimension_count_swa", Value::U32(258));
+    assert_eq!(
+        draft.error(),
+        "expected gemma4.rope.dimension_count_swa between 1 and 256, found 258"
+    );
+}
+
+#[test]
+fn heads_are_rotated_whole_where_the_file_does_not_say() {
+    let whole = Draft::of(Model::Gemma4).architecture().unwrap();
+    let silent = Draft::of(Model::Gemma4)
+        .without("gemma4.rope.dimension_count")
+        .without("gemma4.rope.dimension_count_swa");
+    assert_eq!(silent.architecture().unwrap(), whole);
+}
+
+#[test]
+fn an_output_may_be_the_embedding_and_gemma_may_have_more_projections() {
+    let mut tied = Draft::of(Model::Qwen35);
+    tied.tensors.retain(|(name, ..)| name != "output.weight");
+    tied.inspect().unwrap();
+
+    let mut more = Draft::of(Model::Gemma4);
+    more.add("output.weight", &[512, 2048], F32);
+    more.add("blk.5.attn_v.weight", &[512, 512], F32);
+    more.inspect().unwrap();
+    more.add("blk.11.attn_v.weight", &[512, 256], F32);
+    assert_eq!(
+        more.error(),
+        "expected tensor blk.11.attn_v.weight of dimensions [512, 512], found [512, 256]"
     );
 }
 

@@ -22,19 +22,27 @@ pub fn dequantize(ty: TensorType, bytes: &[u8], out: &mut [f32]) -> Result<(), Q
             found: bytes.len() as u64,
         });
     }
-    match ty {
-        TensorType::F32 => each(bytes, out, |b, [w]| *w = f32::from_le_bytes(*b)),
-        TensorType::F16 => each(bytes, out, |b, [w]| *w = f16_to_f32(*b)),
-        TensorType::BF16 => each(bytes, out, |b, [w]| *w = bf16_to_f32(*b)),
-        TensorType::Q8_0 => each(bytes, out, |b, w| BlockQ8_0(b).dequantize(w)),
-        TensorType::Q5_0 => each(bytes, out, |b, w| BlockQ5_0(b).dequantize(w)),
-        TensorType::Q5_1 => each(bytes, out, |b, w| BlockQ5_1(b).dequantize(w)),
-        TensorType::Q4_K => each(bytes, out, |b, w| BlockQ4K(b).dequantize(w)),
-        TensorType::Q5_K => each(bytes, out, |b, w| BlockQ5K(b).dequantize(w)),
-        TensorType::Q6_K => each(bytes, out, |b, w| BlockQ6K(b).dequantize(w)),
-        _ => return Err(QuantError::Unsupported { ty }),
-    }
+    dequantizer(ty)?(bytes, out);
     Ok(())
+}
+
+/// Writes the `f32` values of whole blocks; where bytes and values do not fill equally many, the rest is left alone.
+pub type Dequantizer = fn(&[u8], &mut [f32]);
+
+/// What [`dequantize`] does for type `ty`, for those who choose the type once and know their sizes.
+pub fn dequantizer(ty: TensorType) -> Result<Dequantizer, QuantError> {
+    Ok(match ty {
+        TensorType::F32 => |bytes, out| each(bytes, out, |b, [w]| *w = f32::from_le_bytes(*b)),
+        TensorType::F16 => |bytes, out| each(bytes, out, |b, [w]| *w = f16_to_f32(*b)),
+        TensorType::BF16 => |bytes, out| each(bytes, out, |b, [w]| *w = bf16_to_f32(*b)),
+        TensorType::Q8_0 => |bytes, out| each(bytes, out, |b, w| BlockQ8_0(b).dequantize(w)),
+        TensorType::Q5_0 => |bytes, out| each(bytes, out, |b, w| BlockQ5_0(b).dequantize(w)),
+        TensorType::Q5_1 => |bytes, out| each(bytes, out, |b, w| BlockQ5_1(b).dequantize(w)),
+        TensorType::Q4_K => |bytes, out| each(bytes, out, |b, w| BlockQ4K(b).dequantize(w)),
+        TensorType::Q5_K => |bytes, out| each(bytes, out, |b, w| BlockQ5K(b).dequantize(w)),
+        TensorType::Q6_K => |bytes, out| each(bytes, out, |b, w| BlockQ6K(b).dequantize(w)),
+        _ => return Err(QuantError::Unsupported { ty }),
+    })
 }
 
 fn each<const BYTES: usize, const ELEMENTS: usize>(

@@ -25,32 +25,63 @@ pub struct SubScale {
 /// Six-bit numbers in 12 bytes: bytes 0-3 hold scales 0-3, bytes 4-7 mins 0-3; bytes 8-11 hold the low nibbles of
 /// scales (low) and mins (high) 4-7, whose upper two bits are the upper two bits of bytes 0-3 and 4-7.
 fn sub_scales(packed: &[u8]) -> [SubScale; 8] {
-    std::array::from_fn(|i| match i {
-        0..4 => SubScale {
-            scale: packed[i] & 63,
-            min: packed[i + 4] & 63,
-        },
-        _ => SubScale {
-            scale: packed[i + 4] & 15 | packed[i - 4] >> 6 << 4,
-            min: packed[i + 4] >> 4 | packed[i] >> 6 << 4,
-        },
-    })
+    let mut subs = [SubScale { scale: 0, min: 0 }; 8];
+    let (packed, _) = packed.as_chunks::<4>();
+    let [scales, mins, low, ..] = packed else {
+        return subs;
+    };
+    for i in 0..4 {
+        subs[i] = SubScale {
+            scale: scales[i] & 63,
+            min: mins[i] & 63,
+        };
+        subs[i + 4] = SubScale {
+            scale: low[i] & 15 | scales[i] >> 6 << 4,
+            min: low[i] >> 4 | mins[i] >> 6 << 4,
+        };
+    }
+    subs
 }
 
-/// Nibble of element `i`: in each 64 elements, 32 bytes hold the first 32 low and the next 32 high.
-fn nibble(nibbles: &[u8], i: usize) -> u8 {
-    nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15
+// Elements are counted by hand in the innermost loops: an unoptimised build would spend its time in ranges and zips.
+
+/// Codes by sub-block. Each 32 bytes hold two of them: one in the low nibbles, the next in the high ones.
+fn nibbles(packed: &[u8]) -> [[u8; 32]; 8] {
+    let (packed, _) = packed.as_chunks::<32>();
+    let mut codes = [[0; 32]; 8];
+    let (pairs, _) = codes.as_chunks_mut::<2>();
+    for ([low, high], packed) in pairs.iter_mut().zip(packed) {
+        let mut i = 0;
+        while i < 32 {
+            (low[i], high[i]) = (packed[i] & 15, packed[i] >> 4);
+            i += 1;
+        }
+    }
+    codes
 }
 
-fn scale_and_shift(d: f32, dmin: f32, subs: [SubScale; 8], codes: [u8; 256], out: &mut [f32; 256]) {
+fn scale_and_shift(
+    d: f32,
+    dmin: f32,
+    subs: [SubScale; 8],
+    codes: &[[u8; 32]; 8],
+    out: &mut [f32; 256],
+) {
     let (weights, _) = out.as_chunks_mut::<32>();
-    let (codes, _) = codes.as_chunks::<32>();
     for ((weights, codes), sub) in weights.iter_mut().zip(codes).zip(subs) {
         let scale = d * f32::from(sub.scale);
         let min = dmin * f32::from(sub.min);
-        for (w, q) in weights.iter_mut().zip(codes) {
-            *w = scale * f32::from(*q) - min;
-        }
+        affine(scale, min, codes, weights);
+    }
+}
+
+/// Apart from the loop over sub-blocks, because the compiler would vectorise across them and gather single bytes.
+#[inline(never)]
+fn affine(scale: f32, min: f32, codes: &[u8; 32], out: &mut [f32; 32]) {
+    let mut i = 0;
+    while i < 32 {
+        out[i] = scale * f32::from(codes[i]) - min;
+        i += 1;
     }
 }
 
@@ -70,14 +101,14 @@ impl BlockQ4K<'_> {
         sub_scales(&self.0[4..16])
     }
 
-    /// The codes, 0 to 15.
-    pub fn codes(self) -> [u8; 256] {
-        std::array::from_fn(|i| nibble(&self.0[16..], i))
+    /// The codes by sub-block, 0 to 15.
+    pub fn codes(self) -> [[u8; 32]; 8] {
+        nibbles(&self.0[16..])
     }
 
     /// The 256 weights.
     pub fn dequantize(self, out: &mut [f32; 256]) {
-        scale_and_shift(self.d(), self.dmin(), self.sub_scales(), self.codes(), out);
+        scale_and_shift(self.d(), self.dmin(), self.sub_scales(), &self.codes(), out);
     }
 }
 
@@ -97,15 +128,23 @@ impl BlockQ5K<'_> {
         sub_scales(&self.0[4..16])
     }
 
-    /// The codes, 0 to 31. Bit s of byte j of the fifth bits belongs to element j of sub-block s.
-    pub fn codes(self) -> [u8; 256] {
-        let (fifth, nibbles) = self.0[16..].split_at(32);
-        std::array::from_fn(|i| nibble(nibbles, i) | (fifth[i % 32] >> (i / 32) & 1) << 4)
+    /// The codes by sub-block, 0 to 31. Bit s of byte j of the fifth bits belongs to element j of sub-block s.
+    pub fn codes(self) -> [[u8; 32]; 8] {
+        let (fifth, low) = self.0[16..].split_at(32);
+        let mut codes = nibbles(low);
+        for (sub, codes) in codes.iter_mut().enumerate() {
+            let mut i = 0;
+            while i < 32 {
+                codes[i] |= (fifth[i] >> sub & 1) << 4;
+                i += 1;
+            }
+        }
+        codes
     }
 
     /// The 256 weights.
     pub fn dequantize(self, out: &mut [f32; 256]) {
-        scale_and_shift(self.d(), self.dmin(), self.sub_scales(), self.codes(), out);
+        scale_and_shift(self.d(), self.dmin(), self.sub_scales(), &self.codes(), out);
     }
 }
 
@@ -120,16 +159,28 @@ impl BlockQ6K<'_> {
         std::array::from_fn(|i| self.0[192 + i] as i8)
     }
 
-    /// The codes with their offset of 32 taken off, -32 to 31. Each half of 128 elements has 64 B of nibbles (the first
-    /// 64 elements low, the others high) and 32 B of bit pairs (elements 0-31 in the lowest pair, and so on).
-    pub fn codes(self) -> [i8; 256] {
+    /// The codes with their offset of 32 taken off, -32 to 31, by sub-block. Each half of 128 elements has 64 B of nibbles
+    /// (the first 64 elements low, the others high) and 32 B of bit pairs (elements 0-31 in the lowest pair, and so on).
+    pub fn codes(self) -> [[i8; 16]; 16] {
         let (nibbles, pairs) = self.0.split_at(128);
-        std::array::from_fn(|i| {
-            let (half, at) = (i / 128, i % 128);
-            let low = nibbles[half * 64 + at % 64] >> (at / 64 * 4) & 15;
-            let high = pairs[half * 32 + at % 32] >> (at / 32 * 2) & 3;
-            (low | high << 4) as i8 - 32
-        })
+        let (nibbles, _) = nibbles.as_chunks::<64>();
+        let (pairs, _) = pairs.as_chunks::<32>();
+        let mut codes = [[0; 16]; 16];
+        let (halves, _) = codes.as_chunks_mut::<8>();
+        for ((codes, nibbles), pairs) in halves.iter_mut().zip(nibbles).zip(pairs) {
+            for (sub, codes) in codes.iter_mut().enumerate() {
+                let (lows, highs) = (&nibbles[sub % 4 * 16..][..16], &pairs[sub % 2 * 16..][..16]);
+                let (low_bit, high_bit) = (sub / 4 * 4, sub / 2 * 2);
+                let mut i = 0;
+                while i < 16 {
+                    let low = lows[i] >> low_bit & 15;
+                    let high = highs[i] >> high_bit & 3;
+                    codes[i] = (low | high << 4) as i8 - 32;
+                    i += 1;
+                }
+            }
+        }
+        codes
     }
 
     /// The 256 weights.
@@ -137,11 +188,12 @@ impl BlockQ6K<'_> {
         let d = self.d();
         let codes = self.codes();
         let (weights, _) = out.as_chunks_mut::<16>();
-        let (codes, _) = codes.as_chunks::<16>();
-        for ((weights, codes), scale) in weights.iter_mut().zip(codes).zip(self.scales()) {
+        for ((weights, codes), scale) in weights.iter_mut().zip(&codes).zip(self.scales()) {
             let scale = d * f32::from(scale);
-            for (w, q) in weights.iter_mut().zip(codes) {
-                *w = scale * f32::from(*q);
+            let mut i = 0;
+            while i < 16 {
+                weights[i] = scale * f32::from(codes[i]);
+                i += 1;
             }
         }
     }

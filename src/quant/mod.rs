@@ -10,7 +10,7 @@ mod q8;
 mod tests;
 mod types;
 
-pub use dequantize::dequantize;
+pub use dequantize::{Dequantizer, dequantize, dequantizer};
 pub use error::QuantError;
 pub use float::{bf16_to_f32, f16_to_f32};
 pub use k::{BlockQ4K, BlockQ5K, BlockQ6K, SubScale};

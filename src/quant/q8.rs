@@ -20,8 +20,10 @@ impl BlockQ8_0<'_> {
     /// The 32 weights.
     pub fn dequantize(self, out: &mut [f32; 32]) {
         let d = self.d();
-        for (w, q) in out.iter_mut().zip(self.codes()) {
-            *w = d * f32::from(q);
+        let mut i = 0; // counted by hand: an unoptimised build would spend its time in a zip
+        while i < 32 {
+            out[i] = d * f32::from(self.0[2 + i] as i8);
+            i += 1;
         }
     }
 }

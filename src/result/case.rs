@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reading;
+use super::{GenerationRecord, Reading};
 
 /// Where a case ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,8 @@ pub enum CaseKind {
     Latency,
     /// Arithmetic per second; headline `throughput_tops`.
     Throughput,
+    /// Tokens of a whole model, one operation each; headline `generation.derived.decode_ns_per_token`.
+    Generation,
 }
 
 /// How a case ended.
@@ -41,6 +43,10 @@ pub enum CaseStatus {
     Wrong,
     /// The device refused, or no sample was fit to count.
     Failed,
+    /// The engine under test crashed, hung, or broke its protocol.
+    Invalid,
+    /// The machine or the operator kept it from being measured; it says nothing about the engine.
+    InfraError,
 }
 
 /// One case of a session.
@@ -71,6 +77,9 @@ pub struct CaseRecord {
     /// The measurement; null unless measured.
     #[serde(deserialize_with = "Option::deserialize")]
     pub measurement: Option<Measurement>,
+    /// What was generated; null but for a measured case of kind `generation`.
+    #[serde(default)]
+    pub generation: Option<GenerationRecord>,
 }
 
 /// The clock of the samples.
@@ -139,6 +148,8 @@ pub enum WarmupReason {
     Stable,
     /// The time limit came first.
     TimeLimit,
+    /// A fixed number of runs was planned.
+    Fixed,
 }
 
 /// Untimed runs before the first sample.
@@ -180,6 +191,8 @@ pub enum StoppingReason {
     SampleLimit,
     /// `max_time_ns` came first.
     TimeLimit,
+    /// A fixed number of samples was planned.
+    Fixed,
 }
 
 /// The rule and what ended the sampling.

@@ -82,7 +82,7 @@ pub fn derive(basis: &Basis<'_>, peaks: &Peaks, target: &TargetRecord) -> Option
             let none = Reading::missing("a latency has no peak");
             (none.clone(), none)
         }
-        CaseKind::Bandwidth => percent_of(
+        CaseKind::Bandwidth | CaseKind::Generation => percent_of(
             &peaks.read_gbps,
             &target.data_sheet_bandwidth_gbps,
             &bandwidth_gbps,
@@ -192,6 +192,16 @@ impl Payload {
             let derived = derive(&Basis::of(case, measurement), &self.peaks, &self.target);
             if let (Some(measurement), Some(derived)) = (&mut case.measurement, derived) {
                 measurement.derived = derived;
+            }
+            if let Some(generation) = &mut case.generation {
+                let weights = self
+                    .weights
+                    .iter()
+                    .find(|weights| weights.sha256 == generation.weights_sha256);
+                let experts = weights.map_or(0, |weights| weights.experts);
+                if let Some(figures) = generation.figures(experts) {
+                    generation.derived = figures;
+                }
             }
         }
     }

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CaseRecord, MachineRecord, ProvenanceRecord, Reading};
+use super::{
+    CaseRecord, EngineRecord, MachineRecord, ProvenanceRecord, Reading, WeightsRecord,
+};
 use crate::build_info::ImageManifest;
 
 /// Everything a session records. Integers stay below 2^53, floats are finite, times are RFC 3339 in UTC.
@@ -16,6 +18,12 @@ pub struct Payload {
     pub build: BuildRecord,
     /// Kernel images as loaded; empty on the CPU device.
     pub images: Vec<ImageRecord>,
+    /// Engines that ran as processes of their own.
+    #[serde(default)]
+    pub engines: Vec<EngineRecord>,
+    /// Weights files that engines were given.
+    #[serde(default)]
+    pub weights: Vec<WeightsRecord>,
     /// What it ran on.
     pub machine: MachineRecord,
     /// What it ran for.

@@ -1,11 +1,16 @@
 //! What a request comes to: targets, models, cases, the plan.
 
-use super::{Request, RunError, device};
+use super::{Request, RunError, WeightsChoice, device};
 use crate::{
-    bench::{Case, FAMILIES, Platform, memory},
+    bench::{
+        Case, FAMILIES, Platform,
+        e2e::{GenerationJob, Weights, generation_cases},
+        memory,
+    },
     config::{self, Machine, Model, Role, Target},
     plan::assemble,
-    result::{PlanRecord, Warning},
+    model::Scale,
+    result::{DeviceKind, PlanRecord, PlannedCase, Warning},
     telemetry,
 };
 
@@ -13,8 +18,10 @@ use crate::{
 pub struct Agenda {
     /// The plan.
     pub plan: PlanRecord,
-    /// Its cases in order.
+    /// Its cases of family `memory`, in order; they come first.
     pub cases: Vec<Case>,
+    /// Its cases of family `e2e`, in order, by weights.
+    pub generations: Vec<(Weights, Vec<Case<GenerationJob>>)>,
     /// What was left out.
     pub warnings: Vec<Warning>,
 }
@@ -62,27 +69,115 @@ pub fn models(request: &Request) -> Vec<Model> {
     models
 }
 
+/// The weights that engines are given.
+fn weights(
+    request: &Request,
+    platform: &Platform,
+    models: &[Model],
+) -> Result<Vec<Weights>, RunError> {
+    let synthetic = |scale: Scale| {
+        // A model of a user's own has no synthetic twin.
+        let twins = models
+            .iter()
+            .filter(|model| model.synthetic.iter().any(|pin| pin.scale == scale));
+        twins
+            .map(|model| Ok(Weights::synthetic(model, scale)?))
+            .collect()
+    };
+    match (&request.weights, platform.device) {
+        (WeightsChoice::File(path), _) => Ok(vec![Weights::file(path, models)?]),
+        (WeightsChoice::Synthetic, _) => synthetic(Scale::Full),
+        (WeightsChoice::Auto, DeviceKind::Cpu) => synthetic(Scale::Tiny),
+        (WeightsChoice::Auto, DeviceKind::Cuda) => Ok(Vec::new()),
+    }
+}
+
+/// The contexts that a model's targets name, rising.
+fn contexts(request: &Request, model: &Model) -> Vec<u64> {
+    let targets = request.targets.iter();
+    let mut contexts: Vec<u64> = targets
+        .filter(|target| target.model.name == model.name)
+        .flat_map(|target| target.contexts_tokens.iter().copied())
+        .collect();
+    contexts.sort_unstable();
+    contexts.dedup();
+    contexts
+}
+
+/// The cases of family `memory`, whatever they need.
+fn memory_cases(platform: &Platform, models: &[Model]) -> Vec<Case> {
+    let kv: Vec<_> = models.iter().flat_map(memory::kv_layouts).collect();
+    let experts: Vec<_> = models.iter().flat_map(memory::expert_layouts).collect();
+    let mut cases = memory::calibration_cases(platform);
+    cases.extend(memory::decode_cases(platform, &kv, &experts));
+    cases.extend(memory::control_case(platform));
+    cases
+}
+
+/// Takes what a platform has no memory for out of `cases`.
+fn fitting<J>(cases: Vec<Case<J>>, platform: &Platform, omitted: &mut Vec<PlannedCase>) -> Vec<Case<J>> {
+    let (fitting, others): (Vec<_>, Vec<_>) = cases
+        .into_iter()
+        .partition(|case| case.memory_bytes <= platform.memory_bytes);
+    omitted.extend(others.iter().map(Case::planned));
+    fitting
+}
+
 /// The cases of a request on a platform.
 ///
 /// # Errors
 ///
-/// [`RunError::UnknownFamily`], [`RunError::NoCaseFits`].
+/// [`RunError::UnknownFamily`], [`RunError::NoSuchCase`], [`RunError::NoCaseFits`], [`RunError::Weights`],
+/// [`RunError::NoWeights`].
 pub fn agenda(
     request: &Request,
     platform: &Platform,
     models: &[Model],
 ) -> Result<Agenda, RunError> {
     let families = families(request)?;
-    let kv: Vec<_> = models.iter().flat_map(memory::kv_layouts).collect();
-    let experts: Vec<_> = models.iter().flat_map(memory::expert_layouts).collect();
-    let mut cases = memory::calibration_cases(platform);
-    cases.extend(memory::decode_cases(platform, &kv, &experts));
-    cases.extend(memory::control_case(platform));
-    let (cases, omitted): (Vec<_>, Vec<_>) = cases
-        .into_iter()
-        .partition(|case| case.memory_bytes <= platform.memory_bytes);
+    let chosen = |family: &str| families.iter().any(|chosen| chosen == family);
+    let asked = |id: &str| {
+        request.only.is_empty() || request.only.iter().any(|text| id.contains(text))
+    };
+    let mut cases = Vec::new();
+    if chosen("memory") {
+        cases = memory_cases(platform, models);
+    }
+    cases.retain(|case| asked(&case.id));
+    let mut generations = Vec::new();
+    if chosen("e2e") {
+        for weights in weights(request, platform, models)? {
+            let contexts = contexts(request, &weights.model);
+            let mut cases = generation_cases(platform, &weights, &contexts);
+            cases.retain(|case| asked(&case.id));
+            generations.push((weights, cases));
+        }
+        if generations.is_empty() && !request.families.is_empty() {
+            return Err(RunError::NoWeights);
+        }
+    }
+    if cases.is_empty() && generations.iter().all(|(_, cases)| cases.is_empty()) {
+        return Err(RunError::NoSuchCase {
+            only: request.only.clone(),
+            families: families.join(", "),
+        });
+    }
+    let mut omitted = Vec::new();
+    let cases = fitting(cases, platform, &mut omitted);
+    // On a processor the engine maps its weights, and says itself what does not fit.
+    if platform.device == DeviceKind::Cuda {
+        for (_, cases) in &mut generations {
+            *cases = fitting(std::mem::take(cases), platform, &mut omitted);
+        }
+    }
+    generations.retain(|(_, cases)| !cases.is_empty());
+    let planned: Vec<PlannedCase> = cases
+        .iter()
+        .map(Case::planned)
+        .chain(generations.iter().flat_map(|(_, cases)| cases.iter().map(Case::planned)))
+        .collect();
     if let (true, Some(needed)) = (
-        cases.is_empty(),
+        planned.is_empty(),
         omitted.iter().map(|case| case.memory_bytes).min(),
     ) {
         return Err(RunError::NoCaseFits {
@@ -101,13 +196,19 @@ pub fn agenda(
             hint: "free memory on the device".into(),
         })
         .collect();
+    // A family without a case is none of the plan's.
+    let has_case = |family: &String| {
+        let of_family = |case: &PlannedCase| case.id.split('/').next() == Some(family);
+        planned.iter().any(of_family)
+    };
     Ok(Agenda {
         plan: assemble(
-            families,
+            families.into_iter().filter(has_case).collect(),
             platform.scale,
-            cases.iter().map(Case::planned).collect(),
+            planned,
         ),
         cases,
+        generations,
         warnings,
     })
 }

@@ -40,7 +40,8 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn kind(&self) -> DeviceKind {
+    /// What cases run on.
+    pub fn kind(&self) -> DeviceKind {
         match self {
             Self::Gpu { .. } => DeviceKind::Cuda,
             Self::Cpu(_) => DeviceKind::Cpu,
@@ -87,6 +88,7 @@ impl Bench<'_> {
             started_ns,
             ended_ns: self.clock.now_ns(),
             measurement,
+            generation: None,
         }
     }
 

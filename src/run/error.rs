@@ -1,6 +1,7 @@
 //! Why a session cannot begin or go on.
 
 use crate::{
+    bench::e2e::WeightsError,
     build_info::BuildInfoError,
     device::{DeviceError, cpu::CpuError, cuda::CudaError},
     kernels::KernelError,
@@ -17,6 +18,20 @@ pub enum RunError {
         /// Those that exist.
         known: String,
     },
+    /// No case has an id that was asked for.
+    #[error("no case of {families} has an id that contains {}", only.join(" or "))]
+    NoSuchCase {
+        /// Texts asked for.
+        only: Vec<String>,
+        /// Families searched.
+        families: String,
+    },
+    /// Weights cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// An engine on a GPU has no weights by itself.
+    #[error("family e2e needs weights on a GPU")]
+    NoWeights,
     /// No case fits into the device's memory.
     #[error("not enough memory: the smallest case needs {needed} bytes, {free} bytes may be used")]
     NoCaseFits {
@@ -44,6 +59,13 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownFamily { .. } => Some("run without a family for all of them".into()),
+            Self::NoSuchCase { .. } => {
+                Some("`sparkbench run --dry-run` lists the ids of all cases".into())
+            }
+            Self::Weights(error) => error.hint(),
+            Self::NoWeights => Some(
+                "give --weights FILE, or --weights synthetic to make files of about 20 GB".into(),
+            ),
             Self::NoCaseFits { .. } => {
                 Some("stop other processes that use the device's memory".into())
             }

@@ -5,14 +5,16 @@ mod case;
 mod device;
 mod error;
 mod facts;
+mod generation;
 mod notes;
 mod observer;
 mod request;
 mod rules;
 mod session;
+mod timed_runs;
 
 pub use agenda::plan;
 pub use error::RunError;
 pub use observer::Observer;
-pub use request::{DeviceChoice, Request};
+pub use request::{DeviceChoice, Request, WeightsChoice};
 pub use session::run;

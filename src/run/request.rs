@@ -1,5 +1,7 @@
 //! What a session is asked to do.
 
+use std::path::PathBuf;
+
 use crate::config::{Model, Target};
 
 /// Which device.
@@ -13,17 +15,37 @@ pub enum DeviceChoice {
     Cpu,
 }
 
+/// Which weights engines are given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum WeightsChoice {
+    /// Tiny synthetic ones on the processor; on a GPU none, and nothing is generated.
+    #[default]
+    Auto,
+    /// The pinned synthetic files of full size, made where they are not there.
+    Synthetic,
+    /// A file.
+    File(PathBuf),
+}
+
 /// What a session is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// Families; all that exist if empty.
     pub families: Vec<String>,
+    /// Texts of which a case's id must contain one; no limit if empty.
+    pub only: Vec<String>,
     /// Targets; those of the machine found if empty.
     pub targets: Vec<Target>,
     /// Models when no target names one; all built-in ones if empty.
     pub models: Vec<Model>,
     /// Which device.
     pub device: DeviceChoice,
+    /// Which weights.
+    pub weights: WeightsChoice,
+    /// The engine's program; `spark-engine` beside the harness if none is given.
+    pub engine: Option<PathBuf>,
+    /// Text that prompts are cut from; generated text if none is given.
+    pub corpus: Option<PathBuf>,
     /// Seed of all inputs; random if none is given.
     pub seed: Option<u64>,
     /// The command line without the program's name, for the record.

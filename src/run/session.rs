@@ -8,6 +8,7 @@ use super::{
     case::{Bench, Place},
     device::{self, Opened},
     facts,
+    generation::{Generated, Generator},
     notes::{drift, notes},
 };
 use crate::{
@@ -85,6 +86,7 @@ pub fn run(
     let Agenda {
         plan,
         cases: agenda,
+        generations,
         warnings: omissions,
     } = agenda(request, &platform, &models)?;
     let target = facts::target(&machine, &request.targets, &models);
@@ -107,14 +109,17 @@ pub fn run(
         clock,
         sampler: &sampler,
     };
+    let needed = agenda.iter().map(|case| case.memory_bytes).max();
+    // No driver gives nothing.
+    let arena_bytes = needed.unwrap_or(0).max(1 << 20);
     let mut place = match &opened {
         Opened::Gpu(gpu) => Place::Gpu {
             gpu,
-            arena: gpu.arena(plan.memory_bytes)?,
+            arena: gpu.arena(arena_bytes)?,
         },
         Opened::Cpu(cpu) => Place::Cpu(cpu),
     };
-    let total = agenda.len();
+    let total = plan.cases.len();
     let mut cases: Vec<CaseRecord> = Vec::with_capacity(total);
     for (index, case) in agenda.iter().enumerate() {
         if interrupt.load(Ordering::SeqCst) {
@@ -125,16 +130,35 @@ pub fn run(
         observer.case_ended(&record);
         cases.push(record);
     }
+    let device = place.kind();
+    let images = match &opened {
+        Opened::Gpu(gpu) => gpu.images(),
+        Opened::Cpu(_) => Vec::new(),
+    };
+    // An engine has the device to itself.
+    drop(place);
+    drop(opened);
+    let generator = Generator {
+        request,
+        clock,
+        seed: &seed,
+        device,
+        read_gbps: Peaks::of(&cases).read_gbps.value().map(|peak| peak.value),
+        observer,
+        interrupt,
+    };
+    let Generated {
+        cases: generated,
+        engines,
+        weights,
+    } = generator.all(&generations, cases.len(), total, &target);
+    cases.extend(generated);
     let status = match cases.len() == total {
         true => SessionStatus::Complete,
         false => SessionStatus::Interrupted,
     };
     let telemetry = sampler.stop();
     warnings.extend(notes(request, &machine, &machine_record.gpu));
-    let images = match &opened {
-        Opened::Gpu(gpu) => gpu.images(),
-        Opened::Cpu(_) => Vec::new(),
-    };
     let mut payload = Payload {
         session: Session {
             id,
@@ -148,6 +172,8 @@ pub fn run(
         },
         build,
         images,
+        engines,
+        weights,
         machine: machine_record,
         target,
         plan,

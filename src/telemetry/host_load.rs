@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::device::cpu::available_bytes;
+
 /// Share of the processors' time that was not idle, since the reading before.
 #[derive(Debug, Default)]
 pub(super) struct HostLoad {
@@ -61,14 +63,6 @@ fn ticks(stat: &str) -> Option<Ticks> {
     })
 }
 
-fn available_bytes(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,13 +107,6 @@ mod tests {
         for text in ["", "cpu0 1 2 3 4 5", "cpu  1 2 3", "cpu  1 2 x 4 5"] {
             assert_eq!(ticks(text), None);
         }
-    }
-
-    #[test]
-    fn available_memory_is_in_bytes() {
-        let text = "MemTotal:       24684092 kB\nMemAvailable:   24052488 kB\n";
-        assert_eq!(available_bytes(text), Some(24_052_488 * 1024));
-        assert_eq!(available_bytes("MemTotal: 1 kB\n"), None);
     }
 
     #[test]

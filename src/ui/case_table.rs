@@ -108,7 +108,7 @@ fn row(case: &CaseRecord) -> Vec<(String, Tone)> {
 /// The headline figure of a bandwidth or throughput; a latency's is its p50.
 fn rate(kind: CaseKind, derived: &Derived) -> String {
     let (reading, unit) = match kind {
-        CaseKind::Bandwidth => (&derived.bandwidth_gbps, "GB/s"),
+        CaseKind::Bandwidth | CaseKind::Generation => (&derived.bandwidth_gbps, "GB/s"),
         CaseKind::Throughput => (&derived.throughput_tops, "TOPS"),
         CaseKind::Latency => return NOTHING.to_owned(),
     };
@@ -131,12 +131,14 @@ fn state(case: &CaseRecord) -> (&'static str, Tone) {
         (CaseStatus::Skipped, _) => ("skipped", Tone::Warning),
         (CaseStatus::Wrong, _) => ("wrong", Tone::Bad),
         (CaseStatus::Failed, _) => ("failed", Tone::Bad),
+        (CaseStatus::Invalid, _) => ("invalid", Tone::Bad),
+        (CaseStatus::InfraError, _) => ("not run", Tone::Bad),
     }
 }
 
 fn measured_state(measurement: &Measurement) -> (&'static str, Tone) {
     match measurement.stopping.reason {
-        StoppingReason::Converged => (SETTLED, Tone::Good),
+        StoppingReason::Converged | StoppingReason::Fixed => (SETTLED, Tone::Good),
         StoppingReason::SampleLimit | StoppingReason::TimeLimit => ("unsettled", Tone::Warning),
     }
 }
@@ -145,7 +147,7 @@ fn reason(case: &CaseRecord) -> Option<String> {
     let (state, tone) = state(case);
     match case.status {
         CaseStatus::Measured => None,
-        CaseStatus::Skipped | CaseStatus::Wrong | CaseStatus::Failed => Some(format!(
+        _ => Some(format!(
             "{} {}: {}",
             tone.paint(state),
             case.id,

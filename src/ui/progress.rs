@@ -43,12 +43,21 @@ impl Observer for Progress {
         self.bar.force_draw();
     }
 
+    fn working(&self, what: &str, bytes: u64, total: u64) {
+        self.bar
+            .set_message(format!("{what}: {} of {}", Bytes(bytes), Bytes(total)));
+    }
+
     fn case_ended(&self, case: &CaseRecord) {
-        if matches!(case.status, CaseStatus::Wrong | CaseStatus::Failed) {
-            let reason = case.reason.as_deref().unwrap_or("no reason given");
-            self.bar
-                .suspend(|| terminal::warning(&format!("{} failed: {reason}", case.id)));
-        }
+        let failed = match case.status {
+            CaseStatus::Measured | CaseStatus::Skipped => return,
+            CaseStatus::Wrong | CaseStatus::Failed => "failed",
+            CaseStatus::Invalid => "is invalid",
+            CaseStatus::InfraError => "could not be run",
+        };
+        let reason = case.reason.as_deref().unwrap_or("no reason given");
+        self.bar
+            .suspend(|| terminal::warning(&format!("{} {failed}: {reason}", case.id)));
     }
 }
 

@@ -48,9 +48,11 @@ pub(super) fn device(context: &Context<'_>) -> Outcome {
     let payload = context.payload;
     let has_gpu = payload.machine.gpu.value().is_some() && payload.machine.driver.value().is_some();
     context.each_measured(|findings, case, measurement| {
+        // An engine is a process of its own: the harness's clock times it, and loads none of its kernels.
+        let by_harness = case.kind != CaseKind::Generation;
         let timer = match case.device {
-            DeviceKind::Cuda => Timer::CudaEvent,
-            DeviceKind::Cpu => Timer::MonotonicRaw,
+            DeviceKind::Cuda if by_harness => Timer::CudaEvent,
+            _ => Timer::MonotonicRaw,
         };
         findings.expect(measurement.timer == timer, || {
             format!(
@@ -59,7 +61,8 @@ pub(super) fn device(context: &Context<'_>) -> Outcome {
             )
         });
         let on_gpu = case.device == DeviceKind::Cuda;
-        findings.expect(!on_gpu || (has_gpu && !payload.images.is_empty()), || {
+        let loaded = !payload.images.is_empty() || !by_harness;
+        findings.expect(!on_gpu || (has_gpu && loaded), || {
             format!(
                 "{}: expected a GPU, its driver and kernel images, found not all of them",
                 case.id
@@ -193,7 +196,12 @@ pub(super) fn cache(context: &Context<'_>) -> Outcome {
         let holds = match measurement.cache {
             Cache::Cold => total >= cache.saturating_mul(COLD_FACTOR),
             Cache::Warm => rotation.buffers == 1,
-            Cache::NotApplicable => case.kind != CaseKind::Bandwidth && total <= cache,
+            Cache::NotApplicable => match case.kind {
+                // Weights, KV cache and state are as cold or warm as decoding leaves them.
+                CaseKind::Generation => true,
+                CaseKind::Bandwidth => false,
+                CaseKind::Latency | CaseKind::Throughput => total <= cache,
+            },
         };
         findings.expect(holds, || {
             format!(
@@ -220,10 +228,15 @@ pub(super) fn seed(context: &Context<'_>) -> Outcome {
 pub(super) fn outputs(context: &Context<'_>) -> Outcome {
     context.each_measured(|findings, case, measurement| {
         let check = &measurement.check;
-        findings.expect(check.poisoned, || {
+        let generation = case.generation.as_ref();
+        findings.expect(check.poisoned == generation.is_none(), || {
             format!("{}: outputs were not poisoned", case.id)
         });
-        let least = (measurement.samples_ns.len() + measurement.discards.len()) as u64;
+        let least = match generation {
+            // Every token of every run.
+            Some(generation) => generation.runs.len() * generation.ids.len(),
+            None => measurement.samples_ns.len() + measurement.discards.len(),
+        } as u64;
         // Every sample has the same outputs, and discarded ones are checked too.
         let checked = check.outputs_checked;
         let whole = least > 0 && checked >= least && checked % least == 0;

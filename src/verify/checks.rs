@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    cases, checkout, derived, file, images, machine, physics, provenance, rebuild, session,
-    telemetry, timing,
+    cases, checkout, derived, file, generation, images, machine, physics, provenance, rebuild,
+    session, telemetry, timing, weights,
 };
 
 /// One check.
@@ -24,13 +24,6 @@ macro_rules! checks {
         &[$(Check { name: $name, level: $level, holds: $holds, run: $run }),*]
     };
 }
-
-/// The checks whose failure the caller may allow: they say whether a result is pinned evidence.
-pub(super) const PINNING: &[&str] = &[
-    "provenance.commit",
-    "provenance.clean",
-    "provenance.nixpkgs",
-];
 
 /// All checks in order of their levels.
 pub const CHECKS: &[Check] = checks! {
@@ -60,6 +53,7 @@ pub const CHECKS: &[Check] = checks! {
     1 "git.sources" "the program's sources are the commit's" checkout::sources;
     1 "git.kernels" "kernel sources and compiler arguments are the commit's" checkout::kernels;
     1 "git.configurations" "configurations are the commit's" checkout::configurations;
+    1 "weights.pins" "weights are the file that a built-in configuration pins" weights::pins;
     2 "session.complete" "every planned case is there" session::complete;
     2 "session.times" "wall clock and monotonic clock agree" session::times;
     2 "session.redaction" "identities are redacted if and only if the session says so" session::redaction;
@@ -80,6 +74,16 @@ pub const CHECKS: &[Check] = checks! {
     2 "case.discards" "discards lie among the samples" timing::discards;
     2 "check.outputs" "outputs of every sample were poisoned and compared" cases::outputs;
     2 "check.error" "the error is within the tolerance, and exact outputs are the reference's" cases::error;
+    2 "weights.manifest" "the list of tensors fits its digest and the file" weights::manifest;
+    2 "weights.shape" "vocabulary, layers and experts are the model's" weights::shape;
+    2 "engine.launch" "engines were started by a known driver in a clean environment" weights::engines;
+    2 "generation.case" "a generation names its weights, engine, model, prompt and sizes" generation::case;
+    2 "generation.prompt" "the prompt's ids fit their digest, number and vocabulary" generation::prompt;
+    2 "generation.ids" "the ids fit their digest and vocabulary, and are the same in every run" generation::ids;
+    2 "generation.times" "tokens arrived one after another within the case, and the samples are the times between them" generation::times;
+    2 "generation.routing" "sampled tokens went to as many different experts as the model uses" generation::routing;
+    2 "generation.figures" "recomputed from the runs" generation::figures;
+    2 "generation.oddities" "nothing about a run was odd" generation::oddities;
     2 "derived.samples" "recomputed from the samples" |c| derived::figure(c, "samples", |d| d.samples as f64);
     2 "derived.min_ns" "recomputed from the samples" |c| derived::figure(c, "min_ns", |d| d.min_ns);
     2 "derived.median_ns" "recomputed from the samples" |c| derived::figure(c, "median_ns", |d| d.median_ns);

@@ -8,7 +8,7 @@ use crate::result::{Derived, Peak, Peaks, Reading};
 /// slack is for a build that fuses multiplications and additions.
 const AGREEMENT: f64 = 1e-12;
 
-fn agree(a: f64, b: f64) -> bool {
+pub(super) fn agree(a: f64, b: f64) -> bool {
     (a - b).abs() <= AGREEMENT * a.abs().max(b.abs())
 }
 

@@ -6,6 +6,7 @@ mod checks;
 mod context;
 mod derived;
 mod file;
+mod generation;
 mod git;
 mod images;
 mod machine;
@@ -19,6 +20,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod weights;
 
 pub use checks::{CHECKS, Check};
 pub use git::Checkout;

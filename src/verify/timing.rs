@@ -111,6 +111,12 @@ pub(super) fn stopping(context: &Context<'_>) -> Outcome {
                     format!("the limit of {} samples with {count}", rule.max_samples),
                 );
             }
+            StoppingReason::Fixed => {
+                expect(
+                    count == rule.max_samples && count == rule.min_samples,
+                    format!("{count} samples where {} were planned", rule.max_samples),
+                );
+            }
             StoppingReason::TimeLimit => {
                 // Discards prolong the loop while samples are few.
                 let least = rule.max_time_ns;

@@ -47,6 +47,7 @@ fn qwen35(stated: &config::Model) -> Qwen35Moe {
         shared_expert_width: stated.shared_expert_width.unwrap(),
         conv_kernel: recurrent.conv_taps.into(),
         state_size: recurrent.head_dim.into(),
+        value_dim: recurrent.head_dim.into(),
         key_heads: recurrent.key_heads.into(),
         value_heads: recurrent.value_heads.into(),
         // Not configured: it tells nothing apart for text.
@@ -76,6 +77,9 @@ fn gemma4(stated: &config::Model) -> Gemma4 {
         full_kv_heads: global.kv_heads.into(),
         sliding_head_dim: local.head_dim.into(),
         full_head_dim: global.head_dim.into(),
+        sliding_rotary_dim: local.rotary_dim.into(),
+        // Configured is how many turn; the file's pairs reach over the whole head, and `rope_freqs` stops most of them.
+        full_rotary_dim: global.head_dim.into(),
         window: local.window_tokens.unwrap(),
         sliding_rope_base: local.rope_theta as f32,
         full_rope_base: global.rope_theta as f32,

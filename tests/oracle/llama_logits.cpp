@@ -1,19 +1,20 @@
-// Decodes token ids one by one with llama.cpp on the CPU and writes the logits of every position as raw f32.
+// Decodes token ids with llama.cpp on the CPU, BATCH at a time, and writes the logits of every position as raw f32.
 //
-//   llama_logits MODEL.gguf OUT.f32 ID...
+//   llama_logits MODEL.gguf OUT.f32 BATCH ID...
 //
 // f32 keys and values and no flash attention, so that only the weights' and the activations' quantisation differs from
 // a reference. See README.md for how it is built.
 #include "llama.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
 int main(int argc, char ** argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: %s MODEL.gguf OUT.f32 ID...\n", argv[0]);
+    if (argc < 5) {
+        fprintf(stderr, "usage: %s MODEL.gguf OUT.f32 BATCH ID...\n", argv[0]);
         return 2;
     }
     llama_backend_init();
@@ -24,6 +25,8 @@ int main(int argc, char ** argv) {
 
     llama_context_params params = llama_context_default_params();
     params.n_ctx = argc;
+    params.n_batch = argc;
+    params.n_ubatch = argc;
     params.type_k = GGML_TYPE_F32;
     params.type_v = GGML_TYPE_F32;
     params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
@@ -34,14 +37,26 @@ int main(int argc, char ** argv) {
     FILE * out = fopen(argv[2], "wb");
     if (!out) return 1;
     long not_finite = 0;
-    for (int i = 3; i < argc; ++i) {
-        llama_token id = atoi(argv[i]);
-        if (llama_decode(context, llama_batch_get_one(&id, 1))) return 1;
-        const float * logits = llama_get_logits_ith(context, -1);
-        for (int v = 0; v < n_vocab; ++v) not_finite += !std::isfinite(logits[v]);
-        fwrite(logits, sizeof(float), n_vocab, out);
+    const int count = argc - 4;
+    const int step = std::max(1, atoi(argv[3]));
+    llama_batch batch = llama_batch_init(step, 0, 1);
+    for (int first = 0; first < count; first += step) {
+        batch.n_tokens = std::min(step, count - first);
+        for (int i = 0; i < batch.n_tokens; ++i) {
+            batch.token[i] = atoi(argv[4 + first + i]);
+            batch.pos[i] = first + i;
+            batch.n_seq_id[i] = 1;
+            batch.seq_id[i][0] = 0;
+            batch.logits[i] = true;
+        }
+        if (llama_decode(context, batch)) return 1;
+        for (int i = 0; i < batch.n_tokens; ++i) {
+            const float * logits = llama_get_logits_ith(context, i);
+            for (int v = 0; v < n_vocab; ++v) not_finite += !std::isfinite(logits[v]);
+            fwrite(logits, sizeof(float), n_vocab, out);
+        }
     }
     fclose(out);
-    printf("%d positions, %d logits each, %ld not finite\n", argc - 3, n_vocab, not_finite);
+    printf("%d positions, %d logits each, %ld not finite\n", count, n_vocab, not_finite);
     return not_finite != 0;
 }

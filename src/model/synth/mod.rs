@@ -8,5 +8,7 @@ mod values;
 mod write;
 
 pub use error::SynthError;
-pub use plan::{SynthPlan, plan};
+#[cfg(test)]
+pub(in crate::model) use plan::lay_out;
+pub use plan::{SynthPlan, is_synthetic, plan};
 pub use write::{SynthReport, write};

@@ -1,8 +1,9 @@
 //! A synthetic file before it is written: its header, and which bytes lie where. Touches no disk.
 
 use crate::gguf::TensorInfo;
-use crate::gguf::{Value, writer};
-use crate::model::{Mix, Model, Scale};
+use crate::gguf::{Metadata, Value, writer};
+use crate::model::{Architecture, Mix, Model, Scale};
+use crate::quant::TensorType;
 
 use super::blocks::Generator;
 use super::values::distribution;
@@ -10,6 +11,16 @@ use super::{SynthError, tokenizer};
 
 /// Most bytes that are made at once; whole blocks, so pieces are a little smaller.
 const PIECE_BYTES: u64 = 4 << 20;
+
+/// The word in `general.name` by which a file says that its weights and its tokenizer are invented.
+const SYNTHETIC: &str = "synthetic";
+
+/// Whether a file says of itself that its weights and its tokenizer are invented: its prompts are ids, not text.
+pub fn is_synthetic(metadata: &Metadata) -> bool {
+    metadata
+        .str("general.name")
+        .is_ok_and(|name| name.contains(SYNTHETIC))
+}
 
 /// A synthetic file: every byte of it follows from this.
 #[derive(Debug, Clone)]
@@ -66,7 +77,7 @@ pub fn plan(model: Model, scale: Scale, mix: Mix, seed: u64) -> Result<SynthPlan
         text("general.type", "model".to_owned()),
         text(
             "general.name",
-            format!("{}{scaled} synthetic, {mix}, seed {seed}", model.title()),
+            format!("{}{scaled} {SYNTHETIC}, {mix}, seed {seed}", model.title()),
         ),
         ("general.quantization_version".to_owned(), Value::U32(2)),
         // Q4_K_M, llama.cpp's name for the mixes
@@ -82,11 +93,21 @@ pub fn plan(model: Model, scale: Scale, mix: Mix, seed: u64) -> Result<SynthPlan
     let tensors: Vec<_> = shapes
         .map(|(shape, ty)| (shape.name, shape.dims, ty))
         .collect();
-    let header = writer::header(&metadata, &tensors, 32)?;
+    lay_out(&architecture, &metadata, &tensors, seed)
+}
+
+/// Plans a file of these tensors (name, dimensions, type) of `architecture`, values from `seed`.
+pub(in crate::model) fn lay_out(
+    architecture: &Architecture,
+    metadata: &[(String, Value)],
+    tensors: &[(String, Vec<u64>, TensorType)],
+    seed: u64,
+) -> Result<SynthPlan, SynthError> {
+    let header = writer::header(metadata, tensors, 32)?;
     let mut planned = Vec::new();
     for (index, info) in (0u64..).zip(header.tensors) {
         let row = info.dims.first().copied().unwrap_or(1);
-        let values = distribution(&architecture, &info.name, row);
+        let values = distribution(architecture, &info.name, row);
         let generator =
             Generator::new(seed, index, info.ty, values, info.elements()).ok_or_else(|| {
                 SynthError::Type {

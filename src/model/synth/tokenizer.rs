@@ -1,16 +1,7 @@
 //! Tokenizers with the published number of tokens and merges and invented words: they load and encode, and mean nothing.
 
 use crate::gguf::{Array, Strings, Value};
-use crate::model::{Architecture, Gemma4, Qwen35Moe};
-
-/// llama.cpp's token types.
-mod kind {
-    pub const NORMAL: i32 = 1;
-    pub const UNKNOWN: i32 = 2;
-    pub const CONTROL: i32 = 3;
-    pub const UNUSED: i32 = 5;
-    pub const BYTE: i32 = 6;
-}
+use crate::model::{Architecture, Gemma4, Qwen35Moe, TokenType, byte_letter};
 
 /// The `tokenizer.ggml.*` pairs of a file.
 pub(super) fn metadata(architecture: &Architecture) -> Vec<(String, Value)> {
@@ -32,14 +23,14 @@ struct Vocabulary {
 }
 
 impl Vocabulary {
-    fn push(&mut self, token: &str, kind: i32) {
+    fn push(&mut self, token: &str, kind: TokenType) {
         self.tokens.push(token);
-        self.kinds.push(kind);
+        self.kinds.push(kind.id());
     }
 
     fn fill_to(&mut self, len: usize) {
         for id in self.tokens.len()..len {
-            self.push(&format!("<unused{id}>"), kind::UNUSED);
+            self.push(&format!("<unused{id}>"), TokenType::Unused);
         }
     }
 }
@@ -51,16 +42,16 @@ fn qwen(shape: &Qwen35Moe) -> Pairs {
     let size = shape.vocabulary as usize;
     let mut vocabulary = Vocabulary::default();
     for byte in 0..=255u8 {
-        vocabulary.push(&byte_letter(byte).to_string(), kind::NORMAL);
+        vocabulary.push(&byte_letter(byte).to_string(), TokenType::Normal);
     }
     let words: Vec<String> = words().take(size - 733).collect();
     words
         .iter()
-        .for_each(|word| vocabulary.push(word, kind::NORMAL));
+        .for_each(|word| vocabulary.push(word, TokenType::Normal));
     let special = size - 276;
     vocabulary.fill_to(special);
     for token in ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] {
-        vocabulary.push(token, kind::CONTROL);
+        vocabulary.push(token, TokenType::Control);
     }
     vocabulary.fill_to(size);
     let merges: Strings = words
@@ -86,28 +77,28 @@ fn gemma(shape: &Gemma4) -> Pairs {
     let size = shape.vocabulary as usize;
     let mut vocabulary = Vocabulary::default();
     for (token, kind) in [
-        ("<pad>", kind::CONTROL),
-        ("<eos>", kind::CONTROL),
-        ("<bos>", kind::CONTROL),
-        ("<unk>", kind::UNKNOWN),
-        ("<mask>", kind::CONTROL),
+        ("<pad>", TokenType::Control),
+        ("<eos>", TokenType::Control),
+        ("<bos>", TokenType::Control),
+        ("<unk>", TokenType::Unknown),
+        ("<mask>", TokenType::Control),
     ] {
         vocabulary.push(token, kind);
     }
     vocabulary.fill_to(106);
-    vocabulary.push("<turn|>", kind::CONTROL);
-    vocabulary.push("\n", kind::NORMAL);
-    vocabulary.push("\u{2581}", kind::NORMAL);
+    vocabulary.push("<turn|>", TokenType::Control);
+    vocabulary.push("\n", TokenType::Normal);
+    vocabulary.push("\u{2581}", TokenType::Normal);
     for letter in '!'..='~' {
-        vocabulary.push(&letter.to_string(), kind::NORMAL);
+        vocabulary.push(&letter.to_string(), TokenType::Normal);
     }
     for byte in 0..=255u8 {
-        vocabulary.push(&format!("<0x{byte:02X}>"), kind::BYTE);
+        vocabulary.push(&format!("<0x{byte:02X}>"), TokenType::Byte);
     }
     let words: Vec<String> = words().take(size - vocabulary.tokens.len()).collect();
     words
         .iter()
-        .for_each(|word| vocabulary.push(word, kind::NORMAL));
+        .for_each(|word| vocabulary.push(word, TokenType::Normal));
     let last_letter = words.iter().map(|word| split(word, word.len() - 1));
     let first_letter = words
         .iter()
@@ -146,14 +137,4 @@ fn words() -> impl Iterator<Item = String> {
 fn split(word: &str, at: usize) -> String {
     let (left, right) = word.split_at(at);
     format!("{left} {right}")
-}
-
-/// The letter that stands for a byte in byte-level BPE: itself where it prints, else the next one from U+0100.
-fn byte_letter(byte: u8) -> char {
-    let prints = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    if prints(byte) {
-        return char::from(byte);
-    }
-    let earlier = (0..byte).filter(|byte| !prints(*byte)).count() as u32;
-    char::from_u32(0x100 + earlier).unwrap_or(char::REPLACEMENT_CHARACTER)
 }

@@ -37,6 +37,7 @@ impl Draft {
                 started_ns: 0,
                 ended_ns: 0,
                 measurement: None,
+                generation: None,
             },
             work: Work {
                 bytes_read: 0,

@@ -2,6 +2,7 @@
 
 mod draft;
 mod facts;
+mod generation;
 mod sessions;
 
 pub(crate) use sessions::{cpu, h100};

@@ -1,6 +1,7 @@
 //! Whole sessions: an H100's, and a host's without a GPU.
 
 use super::draft::{Draft, SEED};
+use super::generation;
 use super::facts::{L2_BYTES, build, config, driver, gpu_record, host, image, nix_build};
 use crate::config::load;
 use crate::result::*;
@@ -85,6 +86,7 @@ pub(crate) fn h100() -> Payload {
                 .size("tokens", 1_048_576)
                 .record(clock)
         },
+        generation::case(clock, L2_BYTES),
     ];
     let machine = MachineRecord {
         host: host(),
@@ -194,10 +196,15 @@ fn session(
         },
         build: if has_gpu { nix_build() } else { build() },
         images,
+        engines: if has_gpu { vec![generation::engine()] } else { vec![] },
+        weights: if has_gpu { vec![generation::weights()] } else { vec![] },
         machine,
         target,
         plan: PlanRecord {
-            families: vec!["memory".to_owned()],
+            families: match has_gpu {
+                true => vec!["memory".to_owned(), "e2e".to_owned()],
+                false => vec!["memory".to_owned()],
+            },
             scale,
             memory_bytes: planned
                 .iter()

@@ -131,7 +131,7 @@ fn what_the_commit_does_not_hold_is_named() {
     let honest = checkout(directory.path());
     let digest = || Reading::of(sha256_hex(b"other"));
     type Edit<'a> = &'a dyn Fn(&mut Payload);
-    let edits: [(Edit<'_>, &[&str]); 12] = [
+    let edits: [(Edit<'_>, &[&str]); 13] = [
         (
             &|p| p.build.provenance.tree = p.build.provenance.commit.clone(),
             &["git.tree"],
@@ -173,6 +173,15 @@ fn what_the_commit_does_not_hold_is_named() {
         (
             &|p| p.build.provenance.nix = other_nixpkgs(p, false),
             &["git.flake_lock"],
+        ),
+        (
+            &|p| {
+                p.build.provenance.nix = other_nixpkgs(p, false).map(|mut nix| {
+                    nix.stand_in = true;
+                    nix
+                });
+            },
+            &["provenance.nixpkgs"],
         ),
         (
             &|p| p.target.models[0].sha256 = sha256_hex(b"other"),

@@ -1,0 +1,13 @@
+//! Family `e2e`: whole models decoded by an engine in a process of its own, and the weights that it is given.
+
+mod cases;
+mod digest;
+mod error;
+mod store;
+mod weights;
+
+pub use cases::{GenerationJob, generation_cases};
+pub use digest::{FileDigest, differing, digest};
+pub use error::WeightsError;
+pub use store::Store;
+pub use weights::Weights;

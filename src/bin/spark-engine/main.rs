@@ -1,0 +1,57 @@
+//! The system under test: serves a model to the harness, scores texts, and hands over its kernel images.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sparkbench::build_info;
+use sparkbench::cli::interrupt;
+
+use error::CommandError;
+
+mod error;
+mod kernels;
+mod score;
+mod serve;
+
+/// The system under test of sparkbench: a MoE inference engine at batch size 1
+#[derive(Parser)]
+#[command(name = "spark-engine", version = build_info::version_line(), arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer a harness on standard input and output, frame by frame (docs/engine-protocol.md)
+    Serve,
+    /// Write the logits behind each token of a text as a NumPy array
+    Score(score::ScoreArguments),
+    /// Print the manifest of the engine's kernel images as JSON
+    Kernels(kernels::KernelsArguments),
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let result = interrupt::outlive_file_size_limit()
+        .map_err(CommandError::Signals)
+        .and_then(|()| match command {
+            Command::Serve => serve::serve(),
+            Command::Score(arguments) => score::score(&arguments),
+            Command::Kernels(arguments) => kernels::kernels(&arguments),
+        });
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    if error.is_a_reader_that_stopped() {
+        return ExitCode::SUCCESS;
+    }
+    // With standard error gone too, the exit code still tells.
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "error: {error}");
+    if let Some(hint) = error.hint() {
+        let _ = writeln!(stderr, "hint: {hint}");
+    }
+    ExitCode::from(error.exit_code())
+}

@@ -1,0 +1,140 @@
+//! Gated MLPs, and the routed experts that are many of them. Knows no layer.
+
+use std::collections::BTreeMap;
+
+use super::activations::Activations;
+use super::matrix::{Matrix, Rows};
+use super::norm::softmax;
+
+/// The function between the gate projection and the product with the up projection.
+pub(super) type Gate = fn(f32) -> f32;
+
+/// down · (function(gate · x) ⊙ up · x)
+#[derive(Debug)]
+pub(super) struct Mlp {
+    pub gate: Matrix,
+    pub up: Matrix,
+    pub down: Matrix,
+    pub function: Gate,
+}
+
+impl Mlp {
+    /// The MLP's output for each vector of `x`.
+    pub fn apply(&self, x: &Activations) -> Activations {
+        let (gate, up, down) = (self.gate.all(), self.up.all(), self.down.all());
+        gated(x, gate, up, down, self.function)
+    }
+}
+
+fn gated(x: &Activations, gate: Rows, up: Rows, down: Rows, function: Gate) -> Activations {
+    let mut hidden = gate.times(x);
+    hidden.combine(&up.times(x), |gate, up| *gate = function(*gate) * up);
+    down.times(&hidden)
+}
+
+/// An expert that the router chose, and the weight of its output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Choice {
+    pub expert: usize,
+    pub weight: f32,
+}
+
+/// The `used` most probable experts by falling probability, the lower id first where two are equal. Their weights are
+/// the probabilities (the softmax of `logits` over all experts), divided by their sum.
+pub(super) fn route(logits: &[f32], used: usize) -> Vec<Choice> {
+    let mut probabilities = logits.to_vec();
+    softmax(&mut probabilities);
+    let mut choices: Vec<Choice> = probabilities
+        .into_iter()
+        .enumerate()
+        .map(|(expert, weight)| Choice { expert, weight })
+        .collect();
+    choices.sort_by(|a, b| b.weight.total_cmp(&a.weight)); // stable: equal ones stay in order
+    choices.truncate(used);
+    let sum: f32 = choices.iter().map(|choice| choice.weight).sum();
+    choices.iter_mut().for_each(|choice| choice.weight /= sum);
+    choices
+}
+
+/// One projection of every expert: expert e has `rows` rows from `first` + e · `stride` on. Gate and up projections
+/// that share a tensor differ in `first`.
+#[derive(Debug, Clone)]
+pub(super) struct ExpertMatrix {
+    pub matrix: Matrix,
+    pub first: usize,
+    pub stride: usize,
+    pub rows: usize,
+}
+
+impl ExpertMatrix {
+    fn of(&self, expert: usize) -> Rows<'_> {
+        self.matrix
+            .part(self.first + expert * self.stride, self.rows)
+    }
+}
+
+/// The routed experts of a layer.
+#[derive(Debug)]
+pub(super) struct Experts {
+    pub gate: ExpertMatrix,
+    pub up: ExpertMatrix,
+    pub down: ExpertMatrix,
+    pub function: Gate,
+}
+
+impl Experts {
+    /// For each vector of `x` the sum of its experts' outputs by their weights. An expert is read once for all the
+    /// vectors that chose it.
+    pub fn apply(&self, x: &Activations, choices: &[Vec<Choice>]) -> Activations {
+        // Of each expert: the tokens that chose it, and as their which choice.
+        let mut chosen: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+        for (token, choices) in choices.iter().enumerate() {
+            for (rank, choice) in choices.iter().enumerate() {
+                chosen.entry(choice.expert).or_default().push((token, rank));
+            }
+        }
+        let used = choices.first().map_or(0, Vec::len);
+        let mut outputs = Activations::zeros(x.tokens() * used, self.down.rows);
+        for (expert, places) in chosen {
+            let tokens: Vec<usize> = places.iter().map(|(token, _)| *token).collect();
+            let (gate, up, down) = (
+                self.gate.of(expert),
+                self.up.of(expert),
+                self.down.of(expert),
+            );
+            let output = gated(&x.select(&tokens), gate, up, down, self.function);
+            for ((token, rank), output) in places.into_iter().zip(output.rows()) {
+                outputs.row_mut(token * used + rank).copy_from_slice(output);
+            }
+        }
+        // Summed by rank, so that a token's sum does not depend on the tokens beside it.
+        let mut sums = Activations::zeros(x.tokens(), self.down.rows);
+        let choices = choices.iter().flatten();
+        for (index, (choice, output)) in choices.zip(outputs.rows()).enumerate() {
+            for (sum, output) in sums.row_mut(index / used).iter_mut().zip(output) {
+                *sum += choice.weight * output;
+            }
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_probable_experts_come_first_and_share_all_the_weight() {
+        let choices = route(&[0.0, 2.0, 1.0, 2.0], 3);
+        let experts: Vec<usize> = choices.iter().map(|choice| choice.expert).collect();
+        assert_eq!(experts, [1, 3, 2]);
+        let sum: f32 = choices.iter().map(|choice| choice.weight).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+        assert!((choices[0].weight / choices[2].weight - 1f32.exp()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_still_choose() {
+        assert_eq!(route(&[f32::NAN; 4], 2).len(), 2);
+    }
+}

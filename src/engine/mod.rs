@@ -1,0 +1,20 @@
+//! Engines: a model file opened on a device, taking token ids and giving logits; and the session that serves one.
+
+pub mod cpu;
+mod error;
+#[cfg(test)]
+mod fake;
+mod greedy;
+mod interface;
+mod open;
+mod score;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+pub use error::EngineError;
+pub use greedy::greedy;
+pub use interface::Engine;
+pub use open::{Device, Options, open};
+pub use score::{IdsError, ScoreError, parse_ids, score};
+pub use serve::{Open, ServeError, code_of, serve};

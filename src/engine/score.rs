@@ -1,0 +1,106 @@
+//! Teacher-forced logits as a NumPy array. Knows no file but the bytes that it writes.
+
+use std::io::{self, Write};
+
+use thiserror::Error;
+
+use super::{Engine, EngineError};
+
+/// Why a text could not be scored.
+#[derive(Debug, Error)]
+pub enum ScoreError {
+    /// The model refused a token.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The array could not be written.
+    #[error("cannot write logits: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Why a text is no list of token ids.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum IdsError {
+    /// A word is no id.
+    #[error(
+        "expected decimal token ids separated by white space, found {found:?} as number {number}"
+    )]
+    Word {
+        /// The word, cut after 40 characters.
+        found: String,
+        /// Its place, counted from 1.
+        number: usize,
+    },
+    /// There is no word.
+    #[error("expected at least one token id, found none")]
+    Empty,
+}
+
+/// Token ids as the command line takes them: decimal, separated by white space.
+///
+/// # Errors
+///
+/// The first word that is no id; a text without words.
+pub fn parse_ids(text: &str) -> Result<Vec<u32>, IdsError> {
+    let id = |(index, word): (usize, &str)| {
+        // `parse` alone would take a sign.
+        let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+        let id = word.parse().ok().filter(|_| digits);
+        id.ok_or_else(|| IdsError::Word {
+            found: word.chars().take(40).collect(),
+            number: index + 1,
+        })
+    };
+    let ids: Vec<u32> = text
+        .split_whitespace()
+        .enumerate()
+        .map(id)
+        .collect::<Result<_, _>>()?;
+    match ids.is_empty() {
+        true => Err(IdsError::Empty),
+        false => Ok(ids),
+    }
+}
+
+/// Writes the logits behind each of `ids`, which are appended one after another to what the engine has read:
+/// a `.npy` file of float32, \[ids\]\[vocabulary\].
+///
+/// # Errors
+///
+/// Those of the engine, and of the writer.
+pub fn score(
+    engine: &mut dyn Engine,
+    ids: &[u32],
+    output: &mut impl Write,
+) -> Result<(), ScoreError> {
+    for (row, id) in ids.iter().enumerate() {
+        engine.step(*id)?;
+        let logits = engine.logits();
+        if row == 0 {
+            output.write_all(&npy_header(ids.len(), logits.len()))?;
+        }
+        let bytes: Vec<u8> = logits
+            .iter()
+            .flat_map(|logit| logit.to_le_bytes())
+            .collect();
+        output.write_all(&bytes)?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+/// The header of a `.npy` file, version 1.0, of little-endian float32 in C order; as `numpy.lib.format` documents it:
+/// magic, version, length, and a Python dictionary that is padded so that the numbers begin at a multiple of 64 bytes.
+fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
+    const PREFIX_BYTES: usize = 10;
+    let mut dictionary =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    while !(PREFIX_BYTES + dictionary.len() + 1).is_multiple_of(64) {
+        dictionary.push(' ');
+    }
+    dictionary.push('\n');
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    // At most 128 bytes, whatever the two numbers.
+    header.extend((dictionary.len() as u16).to_le_bytes());
+    header.extend(dictionary.bytes());
+    header
+}

@@ -1,0 +1,14 @@
+//! Frames between the harness and an engine, over the engine's standard input and output. Knows no model and no clock.
+
+mod error;
+mod fields;
+mod frame;
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use error::ProtocolError;
+pub use frame::{MOST_IDS, MOST_REPLY_BYTES, MOST_REQUEST_BYTES, VERSION};
+pub use reply::{ErrorCode, Loaded, Reply, Routing, Statistics};
+pub use request::Request;

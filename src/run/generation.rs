@@ -1,0 +1,389 @@
+//! Family `e2e` of a session: weights made and read, an engine started beside, prompts sent, arrivals recorded.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Observer, Request};
+use crate::{
+    bench::{
+        Case,
+        e2e::{GenerationJob, Store, Weights, WeightsError, differing, digest},
+    },
+    gguf::{Gguf, Map},
+    model::{Scale, synth},
+    prompt::{Corpus, Prompt, PromptError, Source},
+    result::{
+        CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
+        case_seed,
+    },
+    subject::{
+        Fault, Limits, LlamaOptions, LlamaServer, ModelShape, Native, NativeOptions, Subject,
+        SubjectError,
+    },
+    telemetry::SessionClock,
+    tokenizer::{Tokenizer, TokenizerError, Vocabulary},
+};
+
+/// The engine of this suite, beside the harness.
+const ENGINE: &str = "spark-engine";
+/// The peer that has a driver of its own, by the name of its program.
+const LLAMA_SERVER: &str = "llama-server";
+/// More layers than any model has.
+const ALL_LAYERS: u32 = 999;
+
+/// Why there are no figures.
+pub(super) struct Failure {
+    pub(super) status: CaseStatus,
+    pub(super) reason: String,
+}
+
+impl Failure {
+    fn infrastructure(reason: impl ToString) -> Self {
+        Self {
+            status: CaseStatus::InfraError,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl From<WeightsError> for Failure {
+    fn from(error: WeightsError) -> Self {
+        Self::infrastructure(error)
+    }
+}
+
+impl From<TokenizerError> for Failure {
+    fn from(error: TokenizerError) -> Self {
+        Self::infrastructure(error)
+    }
+}
+
+impl From<PromptError> for Failure {
+    fn from(error: PromptError) -> Self {
+        Self::infrastructure(error)
+    }
+}
+
+impl From<SubjectError> for Failure {
+    fn from(error: SubjectError) -> Self {
+        let status = match error.fault() {
+            Fault::Engine => CaseStatus::Invalid,
+            Fault::Infrastructure => CaseStatus::InfraError,
+        };
+        Self {
+            status,
+            reason: format!("{}: {error}", error.name()),
+        }
+    }
+}
+
+/// What all generations of a session share.
+pub(super) struct Generator<'a> {
+    pub(super) request: &'a Request,
+    pub(super) clock: SessionClock,
+    /// Seed of the session, 16 hex digits.
+    pub(super) seed: &'a str,
+    /// Where the engine is to compute.
+    pub(super) device: DeviceKind,
+    /// Read bandwidth measured in this session, in 10^9 B/s.
+    pub(super) read_gbps: Option<f64>,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) interrupt: &'a AtomicBool,
+}
+
+/// One model's weights with an engine that has loaded them.
+pub(super) struct Loaded {
+    pub(super) weights: WeightsRecord,
+    pub(super) engine: EngineRecord,
+    pub(super) subject: Box<dyn Subject>,
+    prompts: Prompts,
+}
+
+/// Whence a model's prompts are.
+enum Prompts {
+    Ids(Vec<u32>),
+    Text(Box<Tokenizer>),
+    Corpus(Box<Tokenizer>, Corpus),
+}
+
+impl Generated {
+    fn note(&mut self, loaded: &Loaded) {
+        if !self.engines.contains(&loaded.engine) {
+            self.engines.push(loaded.engine.clone());
+        }
+        if !self.weights.contains(&loaded.weights) {
+            self.weights.push(loaded.weights.clone());
+        }
+    }
+}
+
+impl Loaded {
+    /// `tokens` ids that `seed` chooses.
+    pub(super) fn prompt(&self, seed: u64, tokens: u64) -> Result<Prompt, Failure> {
+        let tokens = usize::try_from(tokens).unwrap_or(usize::MAX);
+        Ok(match &self.prompts {
+            Prompts::Ids(ordinary) => Prompt::from_plain_ids(ordinary, seed, tokens)?,
+            Prompts::Text(tokenizer) => Prompt::from_text(tokenizer, seed, tokens),
+            Prompts::Corpus(tokenizer, corpus) => {
+                Prompt::from_corpus(tokenizer, corpus, seed, tokens)?
+            }
+        })
+    }
+}
+
+/// What became of all generations of a session.
+#[derive(Default)]
+pub(super) struct Generated {
+    pub(super) cases: Vec<CaseRecord>,
+    pub(super) engines: Vec<EngineRecord>,
+    pub(super) weights: Vec<WeightsRecord>,
+}
+
+impl Generator<'_> {
+    /// Runs every case, model after model, until an interrupt; `done` of `total` cases of the session have ended.
+    pub(super) fn all(
+        &self,
+        generations: &[(Weights, Vec<Case<GenerationJob>>)],
+        done: usize,
+        total: usize,
+        target: &TargetRecord,
+    ) -> Generated {
+        let mut generated = Generated::default();
+        for (weights, cases) in generations {
+            // Loaded for the first case, and again after an engine that failed.
+            let mut loaded: Option<Loaded> = None;
+            for case in cases {
+                if self.interrupt.load(Ordering::SeqCst) {
+                    return generated;
+                }
+                let index = done + generated.cases.len();
+                self.observer.case_started(index, total, &case.id);
+                let started_ns = self.clock.now_ns();
+                let ended = match loaded.take() {
+                    Some(loaded) => Ok(loaded),
+                    None => self.load(weights, cases),
+                }
+                .and_then(|mut there| {
+                    generated.note(&there);
+                    let record = self.case(case, &mut there, target)?;
+                    loaded = Some(there);
+                    Ok(record)
+                });
+                if self.interrupt.load(Ordering::SeqCst) && ended.is_err() {
+                    return generated;
+                }
+                let record =
+                    ended.unwrap_or_else(|failure| self.without(case, started_ns, failure));
+                self.observer.case_ended(&record);
+                generated.cases.push(record);
+            }
+        }
+        generated
+    }
+
+    /// Seed of a case's prompt.
+    pub(super) fn prompt_seed(&self, case: &Case<GenerationJob>) -> (String, u64) {
+        let seed = case_seed(self.seed, &case.id);
+        // Sixteen hex digits, which this crate just made.
+        let number = u64::from_str_radix(&seed, 16).unwrap_or_default();
+        (seed, number)
+    }
+
+    /// Has an engine load a model while the harness reads the same file.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the model from being measured.
+    pub(super) fn load(
+        &self,
+        weights: &Weights,
+        cases: &[Case<GenerationJob>],
+    ) -> Result<Loaded, Failure> {
+        let path = self.file(weights)?;
+        let file = Gguf::open(&path).map_err(Failure::infrastructure)?;
+        let longest = cases
+            .iter()
+            .map(|case| case.job.prompt_tokens + case.job.new_tokens)
+            .max();
+        let context = u32::try_from(longest.unwrap_or(0)).unwrap_or(u32::MAX);
+        let (record, subject) = std::thread::scope(|scope| {
+            let read = scope.spawn(|| self.read(weights, &path, &file));
+            let subject = self.start(weights, &path, context);
+            (read.join(), subject)
+        });
+        let weights = record.map_err(|_| Failure::infrastructure("reading the weights failed"))??;
+        let (driver, subject) = subject?;
+        let launch = subject.launch();
+        let engine = EngineRecord {
+            driver: driver.to_owned(),
+            name: launch.name.clone(),
+            program_sha256: launch.program_sha256.clone(),
+            arguments: launch.arguments.clone(),
+            environment: launch.environment.clone(),
+        };
+        Ok(Loaded {
+            weights,
+            engine,
+            subject,
+            prompts: self.prompts(&file)?,
+        })
+    }
+
+    /// The weights' file, made if need be.
+    fn file(&self, weights: &Weights) -> Result<PathBuf, Failure> {
+        let Some(scale) = weights.scale() else {
+            let path = weights.path().map(Path::to_owned);
+            return path.ok_or_else(|| Failure::infrastructure("there is no weights file"));
+        };
+        let what = format!("making synthetic weights of {}", weights.model.name);
+        let progress = |bytes| {
+            self.observer.working(&what, bytes, weights.file_bytes);
+            match self.interrupt.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        Ok(Store::open()?.file(weights, scale, progress)?)
+    }
+
+    /// Reads the whole file and says which pin it is.
+    fn read(
+        &self,
+        weights: &Weights,
+        path: &Path,
+        file: &Gguf<Map>,
+    ) -> Result<WeightsRecord, Failure> {
+        let what = format!("hashing the weights of {}", weights.model.name);
+        let progress = |bytes| self.observer.working(&what, bytes, weights.file_bytes);
+        let mut record = weights.record(digest(file, &progress));
+        if record.pin.value().is_some() {
+            return Ok(record);
+        }
+        if weights.scale().is_some() {
+            Store::open()?.discard(path);
+            let reason = "the synthetic file in the cache was damaged and has been removed: run again";
+            return Err(Failure::infrastructure(reason));
+        }
+        record.pin = Reading::missing(self.difference(weights, file));
+        Ok(record)
+    }
+
+    /// How a file differs from every pin.
+    fn difference(&self, weights: &Weights, file: &Gguf<Map>) -> String {
+        let none = "no pin of the model's configuration has this digest";
+        if !synth::is_synthetic(file.metadata()) {
+            return format!("{none}; published files are pinned as a whole, so no tensor can be named");
+        }
+        let full = weights.architecture.layers().len() as u64 == u64::from(weights.model.layer_count);
+        let scale = if full { Scale::Full } else { Scale::Tiny };
+        match weights.plan(scale) {
+            Ok(plan) => {
+                let names = differing(file, &plan);
+                let (shown, more) = names.split_at(names.len().min(8));
+                let more = match more.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                format!("{none}; other than in the pinned synthetic file are {}{more}", shown.join(", "))
+            }
+            Err(error) => format!("{none}; {error}"),
+        }
+    }
+
+    fn start(
+        &self,
+        weights: &Weights,
+        path: &Path,
+        context: u32,
+    ) -> Result<(&'static str, Box<dyn Subject>), SubjectError> {
+        let program = match &self.request.engine {
+            Some(program) => program.clone(),
+            None => beside_harness(),
+        };
+        let (model, shape) = (path.to_owned(), ModelShape::from(&weights.architecture));
+        let limits = Limits::default();
+        let on_gpu = self.device == DeviceKind::Cuda;
+        let is_llama = program.file_stem().is_some_and(|name| name == LLAMA_SERVER);
+        Ok(match is_llama {
+            true => {
+                let options = LlamaOptions {
+                    program,
+                    arguments: Vec::new(),
+                    model,
+                    gpu_layers: if on_gpu { ALL_LAYERS } else { 0 },
+                    context,
+                    shape,
+                    limits,
+                };
+                let server = LlamaServer::start(&options, self.clock, self.interrupt)?;
+                ("llama_server", Box::new(server))
+            }
+            false => {
+                let options = NativeOptions {
+                    program,
+                    arguments: vec!["serve".to_owned()],
+                    model,
+                    device: if on_gpu { "cuda" } else { "cpu" }.to_owned(),
+                    context,
+                    shape,
+                    limits,
+                };
+                let native = Native::start(&options, self.clock, self.interrupt)?;
+                ("native", Box::new(native))
+            }
+        })
+    }
+
+    fn prompts(&self, file: &Gguf<Map>) -> Result<Prompts, Failure> {
+        let metadata = file.metadata();
+        if synth::is_synthetic(metadata) {
+            return Ok(Prompts::Ids(Vocabulary::from_gguf(metadata)?.ordinary()));
+        }
+        let tokenizer = Box::new(Tokenizer::from_gguf(metadata)?);
+        Ok(match &self.request.corpus {
+            Some(path) => Prompts::Corpus(tokenizer, Corpus::read(path)?),
+            None => Prompts::Text(tokenizer),
+        })
+    }
+
+    /// A case without figures.
+    pub(super) fn without(
+        &self,
+        case: &Case<GenerationJob>,
+        started_ns: u64,
+        failure: Failure,
+    ) -> CaseRecord {
+        CaseRecord {
+            id: case.id.clone(),
+            family: case.family().into(),
+            kind: case.kind,
+            device: self.device,
+            sizes: case.sizes.clone(),
+            labels: case.labels.clone(),
+            status: failure.status,
+            reason: Some(failure.reason),
+            started_ns,
+            ended_ns: self.clock.now_ns(),
+            measurement: None,
+            generation: None,
+        }
+    }
+}
+
+/// `spark-engine` in the directory of the running program.
+fn beside_harness() -> PathBuf {
+    std::env::current_exe()
+        .ok()
+        .and_then(|harness| Some(harness.parent()?.join(ENGINE)))
+        .unwrap_or_else(|| ENGINE.into())
+}
+
+/// SHA-256 of the corpus that a prompt is a window of.
+pub(super) fn corpus_sha256(source: &Source) -> Reading<String> {
+    match source {
+        Source::Corpus { sha256, .. } => Reading::of(sha256.clone()),
+        Source::Text { .. } => Reading::missing("the prompt is generated text"),
+        Source::PlainIds { .. } => Reading::missing("the prompt is plain ids"),
+    }
+}

@@ -1,0 +1,248 @@
+//! The timed runs of one generation: what is asked, what is compared, what becomes of it in the record.
+
+use super::generation::{Failure, Generator, Loaded, corpus_sha256};
+use crate::{
+    bench::{Case, e2e::GenerationJob},
+    prompt::Prompt,
+    result::{
+        Basis, CaseRecord, CaseStatus, Check, FindingRecord, GenerationFigures, GenerationRecord,
+        GenerationRun, Inputs, Measurement, Peaks, PromptRecord, Reading, RoutingRecord, Stopping,
+        StoppingReason, StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, derive,
+        ids_sha256,
+    },
+    subject::{Generation, Task},
+};
+
+/// Prompts up to this length are recorded id by id.
+const INLINE_IDS: usize = 4096;
+/// Bound on all runs of a case together that the record states; a hung engine is caught long before.
+const MOST_NS: u64 = 24 * 3600 * 1_000_000_000;
+
+impl Generator<'_> {
+    /// Runs `case` with a loaded engine.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the engine does other than generate, after which it is of no use.
+    pub(super) fn case(
+        &self,
+        case: &Case<GenerationJob>,
+        loaded: &mut Loaded,
+        target: &TargetRecord,
+    ) -> Result<CaseRecord, Failure> {
+        let started_ns = self.clock.now_ns();
+        let (seed, number) = self.prompt_seed(case);
+        let job = &case.job;
+        let prompt = loaded.prompt(number, job.prompt_tokens)?;
+        // Another prompt, so that an engine which answers everything alike is seen.
+        let other = loaded.prompt(number.wrapping_add(1), job.prompt_tokens)?;
+        let traced = job.traced();
+        let mut generate = |prompt: &Prompt| {
+            let task = Task {
+                prompt: &prompt.ids,
+                tokens: u32::try_from(job.new_tokens).unwrap_or(u32::MAX),
+                traced: &traced,
+                fastest_token_ns: self.fastest_token_ns(case),
+                interrupt: self.interrupt,
+            };
+            loaded.subject.generate(&task)
+        };
+        let warmup_begin = self.clock.now_ns();
+        generate(&other)?;
+        let warmup = Warmup {
+            samples: job.new_tokens,
+            duration_ns: self.clock.now_ns() - warmup_begin,
+            reason: WarmupReason::Fixed,
+        };
+        let begin = self.clock.now_ns();
+        let mut observed = Vec::new();
+        for _ in 0..job.runs {
+            observed.push(generate(&prompt)?);
+        }
+        let duration_ns = self.clock.now_ns() - begin;
+        let Some(first) = observed.first() else {
+            return Err(Failure {
+                status: CaseStatus::Failed,
+                reason: "the case has no runs".to_owned(),
+            });
+        };
+        if let Some(reason) = difference(first, &observed) {
+            return Err(Failure {
+                status: CaseStatus::Wrong,
+                reason,
+            });
+        }
+        let generation = record(case, loaded, &prompt, first, &observed)?;
+        let stopping = fixed(&generation, duration_ns);
+        let measurement = self.measurement(case, &generation, warmup, stopping, seed, target)?;
+        Ok(CaseRecord {
+            id: case.id.clone(),
+            family: case.family().into(),
+            kind: case.kind,
+            device: self.device,
+            sizes: case.sizes.clone(),
+            labels: case.labels.clone(),
+            status: CaseStatus::Measured,
+            reason: None,
+            started_ns,
+            ended_ns: self.clock.now_ns(),
+            measurement: Some(measurement),
+            generation: Some(generation),
+        })
+    }
+
+    /// The least time that a token can take, where its weights cannot stay in a cache.
+    fn fastest_token_ns(&self, case: &Case<GenerationJob>) -> Option<u64> {
+        let bytes = case.bytes_per_operation();
+        let cold = bytes >= 4 * case.rotation.cache_bytes;
+        let gbps = self.read_gbps.filter(|_| cold)?;
+        Some((bytes as f64 / gbps) as u64)
+    }
+
+    fn measurement(
+        &self,
+        case: &Case<GenerationJob>,
+        generation: &GenerationRecord,
+        warmup: Warmup,
+        stopping: Stopping,
+        seed: String,
+        target: &TargetRecord,
+    ) -> Result<Measurement, Failure> {
+        let samples_ns: Vec<u64> = generation.runs.iter().flat_map(GenerationRun::gaps_ns).collect();
+        let basis = Basis {
+            kind: case.kind,
+            labels: &case.labels,
+            work: case.work,
+            operations_per_sample: case.operations_per_sample,
+            samples_ns: &samples_ns,
+        };
+        // The session's peaks are known at its end, when all derived figures are computed again.
+        let peaks = Peaks::missing("the session goes on");
+        let derived = derive(&basis, &peaks, target).ok_or_else(too_few)?;
+        Ok(Measurement {
+            timer: Timer::MonotonicRaw,
+            cache: case.cache,
+            operations_per_sample: case.operations_per_sample,
+            work: case.work,
+            rotation: case.rotation,
+            inputs: Inputs {
+                generator: generation.prompt.generator.clone(),
+                seed,
+            },
+            warmup,
+            stopping,
+            discards: Vec::new(),
+            samples_ns,
+            check: Check {
+                reference: case.reference.into(),
+                comparison: case.comparison,
+                tolerance: case.tolerance,
+                poisoned: false,
+                outputs_checked: (generation.ids.len() * generation.runs.len()) as u64,
+                max_error: 0.0,
+                expected_sha256: generation.ids_sha256.clone(),
+                observed_sha256: generation.ids_sha256.clone(),
+            },
+            derived,
+        })
+    }
+}
+
+fn too_few() -> Failure {
+    Failure {
+        status: CaseStatus::Failed,
+        reason: "fewer than two tokens came, which have no time between them".to_owned(),
+    }
+}
+
+/// Where a run differs from the first.
+fn difference(first: &Generation, observed: &[Generation]) -> Option<String> {
+    observed.iter().enumerate().find_map(|(index, run)| {
+        if run.ids != first.ids {
+            let same = run.ids.iter().zip(&first.ids).take_while(|(a, b)| a == b);
+            return Some(format!(
+                "run {index} gave other ids than run 0, from token {} on",
+                same.count()
+            ));
+        }
+        (run.routing != first.routing)
+            .then(|| format!("run {index} took other experts than run 0 for the same ids"))
+    })
+}
+
+/// As many samples as were planned.
+fn fixed(generation: &GenerationRecord, duration_ns: u64) -> Stopping {
+    let samples = generation.runs.iter().map(|run| run.gaps_ns().count() as u64);
+    let samples = samples.sum();
+    Stopping {
+        rule: StoppingRule {
+            relative_error: 0.01,
+            min_samples: samples,
+            max_samples: samples,
+            min_time_ns: 0,
+            max_time_ns: MOST_NS,
+        },
+        reason: StoppingReason::Fixed,
+        duration_ns,
+    }
+}
+
+fn record(
+    case: &Case<GenerationJob>,
+    loaded: &Loaded,
+    prompt: &Prompt,
+    first: &Generation,
+    observed: &[Generation],
+) -> Result<GenerationRecord, Failure> {
+    let routing: Vec<RoutingRecord> = first
+        .routing
+        .iter()
+        .map(|(position, experts)| RoutingRecord {
+            position: u64::from(*position),
+            experts: experts.clone(),
+        })
+        .collect();
+    let runs: Vec<GenerationRun> = observed.iter().map(run).collect();
+    let ids = match prompt.ids.len() <= INLINE_IDS {
+        true => Reading::of(prompt.ids.clone()),
+        false => Reading::missing("the generator gives them again from the case's seed"),
+    };
+    let tokens = prompt.ids.len() as u64;
+    let derived = GenerationFigures::of(tokens, &runs, &routing, loaded.weights.experts);
+    Ok(GenerationRecord {
+        model: case.job.model.clone(),
+        weights_sha256: loaded.weights.sha256.clone(),
+        engine_sha256: loaded.engine.program_sha256.clone(),
+        prompt: PromptRecord {
+            generator: prompt.source.generator().to_owned(),
+            corpus_sha256: corpus_sha256(&prompt.source),
+            tokens,
+            ids,
+            ids_sha256: prompt.ids_sha256.clone(),
+        },
+        witness: case.job.witness,
+        ids: first.ids.clone(),
+        ids_sha256: ids_sha256(&first.ids),
+        routing,
+        derived: derived.ok_or_else(too_few)?,
+        runs,
+    })
+}
+
+fn run(observed: &Generation) -> GenerationRun {
+    let finding = |finding: &crate::subject::Finding| FindingRecord {
+        name: finding.name().to_owned(),
+        message: finding.to_string(),
+    };
+    GenerationRun {
+        sent_ns: observed.sent_ns,
+        token_ns: observed
+            .stamps_ns
+            .iter()
+            .map(|stamp| stamp.saturating_sub(observed.sent_ns))
+            .collect(),
+        ids_sha256: ids_sha256(&observed.ids),
+        self_reported: observed.self_reported.clone(),
+        findings: observed.findings.iter().map(finding).collect(),
+    }
+}

@@ -40,7 +40,10 @@ in
 
   # Unit tests and those of the command line, with all snapshots.
   tests = cargo "tests" {
-    inputs = [ pkgs.gitMinimal ];
+    inputs = [
+      pkgs.gitMinimal
+      pkgs.python3
+    ];
     # Images come from their own derivation, so tests of nvcc itself find none and say so.  One test asks git which
     # results are tracked.
     command = ''

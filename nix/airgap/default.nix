@@ -272,6 +272,7 @@ in
   "gitMinimal"
   "nixfmt"
   "nixfmt-tree"
+  "python3"
   "rust-analyzer"
   "rustc"
   "rustfmt"

@@ -25,12 +25,15 @@ fn heading(payload: &Payload) -> String {
     let machine = &payload.machine;
     let device = match machine.gpu.value() {
         Some(gpu) => {
-            let driver = machine
-                .driver
-                .value()
+            let driver = machine.driver.value();
+            let version = driver
                 .and_then(|driver| driver.version.value())
                 .map_or(String::new(), |version| format!(", driver {version}"));
-            format!("{}{driver}", gpu.name)
+            // Several may be installed; the one that was loaded counts.
+            let library = driver
+                .and_then(|driver| driver.libcuda.value())
+                .map_or(String::new(), |library| format!(" ({})", library.path));
+            format!("{}{version}{library}", gpu.name)
         }
         None => format!(
             "{}, {} logical CPUs; no GPU measured: {}",

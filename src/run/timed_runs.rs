@@ -108,7 +108,11 @@ impl Generator<'_> {
         seed: String,
         target: &TargetRecord,
     ) -> Result<Measurement, Failure> {
-        let samples_ns: Vec<u64> = generation.runs.iter().flat_map(GenerationRun::gaps_ns).collect();
+        let samples_ns: Vec<u64> = generation
+            .runs
+            .iter()
+            .flat_map(GenerationRun::gaps_ns)
+            .collect();
         let basis = Basis {
             kind: case.kind,
             labels: &case.labels,
@@ -172,7 +176,10 @@ fn difference(first: &Generation, observed: &[Generation]) -> Option<String> {
 
 /// As many samples as were planned.
 fn fixed(generation: &GenerationRecord, duration_ns: u64) -> Stopping {
-    let samples = generation.runs.iter().map(|run| run.gaps_ns().count() as u64);
+    let samples = generation
+        .runs
+        .iter()
+        .map(|run| run.gaps_ns().count() as u64);
     let samples = samples.sum();
     Stopping {
         rule: StoppingRule {

@@ -85,11 +85,15 @@ fn an_honest_engine_generates_and_its_result_says_all_of_it() {
     );
     let generation = &payload["cases"][0]["generation"];
     let length = |list: &Json| list.as_array().map(Vec::len);
-    assert_eq!(length(&generation["prompt"]["ids"]["value"]), Some(64));
-    assert_eq!(length(&generation["ids"]), Some(64));
-    assert_eq!(length(&generation["runs"]), Some(3));
-    assert_eq!(length(&generation["routing"]), Some(9));
-    assert_eq!(length(&generation["routing"][0]["experts"]), Some(4));
+    let runs = generation["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 3);
+    assert_ne!(runs[0]["prompt_sha256"], runs[1]["prompt_sha256"]);
+    for run in runs {
+        assert_eq!(length(&run["prompt_ids"]["value"]), Some(64));
+        assert_eq!(length(&run["ids"]), Some(64));
+        assert_eq!(length(&run["routing"]), Some(9));
+        assert_eq!(length(&run["routing"][0]["experts"]), Some(4));
+    }
     // Nobody pinned these weights.
     assert_eq!(failed_checks(home.path()), ["weights.pins"]);
     let reason = weights["pin"]["reason"].as_str().unwrap();

@@ -25,6 +25,7 @@ fn whole_run() -> &'static Run {
         let out = home.path().join("results");
         let arguments = [
             "run",
+            "memory",
             "--device",
             "cpu",
             "--seed",

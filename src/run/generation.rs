@@ -11,7 +11,7 @@ use crate::{
         e2e::{GenerationJob, Store, Weights, WeightsError, differing, digest},
     },
     gguf::{Gguf, Map},
-    model::{Scale, synth},
+    model::{Architecture, Scale, synth},
     prompt::{Corpus, Prompt, PromptError, Source},
     result::{
         CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
@@ -212,7 +212,8 @@ impl Generator<'_> {
             let subject = self.start(weights, &path, context);
             (read.join(), subject)
         });
-        let weights = record.map_err(|_| Failure::infrastructure("reading the weights failed"))??;
+        let weights =
+            record.map_err(|_| Failure::infrastructure("reading the weights failed"))??;
         let (driver, subject) = subject?;
         let launch = subject.launch();
         let engine = EngineRecord {
@@ -262,7 +263,8 @@ impl Generator<'_> {
         }
         if weights.scale().is_some() {
             Store::open()?.discard(path);
-            let reason = "the synthetic file in the cache was damaged and has been removed: run again";
+            let reason =
+                "the synthetic file in the cache was damaged and has been removed: run again";
             return Err(Failure::infrastructure(reason));
         }
         record.pin = Reading::missing(self.difference(weights, file));
@@ -273,9 +275,12 @@ impl Generator<'_> {
     fn difference(&self, weights: &Weights, file: &Gguf<Map>) -> String {
         let none = "no pin of the model's configuration has this digest";
         if !synth::is_synthetic(file.metadata()) {
-            return format!("{none}; published files are pinned as a whole, so no tensor can be named");
+            return format!(
+                "{none}; published files are pinned as a whole, so no tensor can be named"
+            );
         }
-        let full = weights.architecture.layers().len() as u64 == u64::from(weights.model.layer_count);
+        let full =
+            weights.architecture.layers().len() as u64 == u64::from(weights.model.layer_count);
         let scale = if full { Scale::Full } else { Scale::Tiny };
         match weights.plan(scale) {
             Ok(plan) => {
@@ -285,7 +290,10 @@ impl Generator<'_> {
                     0 => String::new(),
                     more => format!(" and {more} more"),
                 };
-                format!("{none}; other than in the pinned synthetic file are {}{more}", shown.join(", "))
+                format!(
+                    "{none}; other than in the pinned synthetic file are {}{more}",
+                    shown.join(", ")
+                )
             }
             Err(error) => format!("{none}; {error}"),
         }
@@ -337,6 +345,13 @@ impl Generator<'_> {
 
     fn prompts(&self, file: &Gguf<Map>) -> Result<Prompts, Failure> {
         let metadata = file.metadata();
+        if metadata.get("tokenizer.ggml.model").is_none() {
+            // The file of a test, of which no id is special.
+            let vocabulary = Architecture::read(metadata, file.tensors())
+                .map_err(Failure::infrastructure)?
+                .vocabulary();
+            return Ok(Prompts::Ids((0..vocabulary as u32).collect()));
+        }
         if synth::is_synthetic(metadata) {
             return Ok(Prompts::Ids(Vocabulary::from_gguf(metadata)?.ordinary()));
         }

@@ -10,7 +10,7 @@ use crate::{
         StoppingReason, StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, derive,
         ids_sha256,
     },
-    subject::{Generation, Task},
+    subject::{Finding, Generation, Task},
 };
 
 /// Prompts up to this length are recorded id by id.
@@ -33,10 +33,12 @@ impl Generator<'_> {
         let started_ns = self.clock.now_ns();
         let (seed, number) = self.prompt_seed(case);
         let job = &case.job;
-        let prompt = loaded.prompt(number, job.prompt_tokens)?;
-        // Another prompt, so that an engine which answers everything alike is seen.
-        let other = loaded.prompt(number.wrapping_add(1), job.prompt_tokens)?;
         let traced = job.traced();
+        // A prompt for each run, so that nothing an engine keeps of an earlier one helps it.
+        let prompts = (0..job.runs)
+            .map(|run| loaded.prompt(number.wrapping_add(run), job.prompt_tokens))
+            .collect::<Result<Vec<_>, _>>()?;
+        let other = loaded.prompt(number.wrapping_sub(1), job.prompt_tokens)?;
         let mut generate = |prompt: &Prompt| {
             let task = Task {
                 prompt: &prompt.ids,
@@ -56,25 +58,28 @@ impl Generator<'_> {
         };
         let begin = self.clock.now_ns();
         let mut observed = Vec::new();
-        for _ in 0..job.runs {
-            observed.push(generate(&prompt)?);
+        for prompt in &prompts {
+            observed.push((prompt, generate(prompt)?));
         }
         let duration_ns = self.clock.now_ns() - begin;
-        let Some(first) = observed.first() else {
+        let Some((prompt, first)) = observed.first() else {
             return Err(Failure {
                 status: CaseStatus::Failed,
                 reason: "the case has no runs".to_owned(),
             });
         };
-        if let Some(reason) = difference(first, &observed) {
+        // Greedy decoding gives the same behind the same prompt; not timed.
+        let again = generate(prompt)?;
+        if let Some(reason) = difference(first, &again) {
             return Err(Failure {
                 status: CaseStatus::Wrong,
                 reason,
             });
         }
-        let generation = record(case, loaded, &prompt, first, &observed)?;
+        let generation = record(case, loaded, &observed)?;
         let stopping = fixed(&generation, duration_ns);
-        let measurement = self.measurement(case, &generation, warmup, stopping, seed, target)?;
+        let measurement =
+            self.measurement(case, &generation, &again, warmup, stopping, seed, target)?;
         Ok(CaseRecord {
             id: case.id.clone(),
             family: case.family().into(),
@@ -103,12 +108,17 @@ impl Generator<'_> {
         &self,
         case: &Case<GenerationJob>,
         generation: &GenerationRecord,
+        again: &Generation,
         warmup: Warmup,
         stopping: Stopping,
         seed: String,
         target: &TargetRecord,
     ) -> Result<Measurement, Failure> {
-        let samples_ns: Vec<u64> = generation.runs.iter().flat_map(GenerationRun::gaps_ns).collect();
+        let samples_ns: Vec<u64> = generation
+            .runs
+            .iter()
+            .flat_map(GenerationRun::gaps_ns)
+            .collect();
         let basis = Basis {
             kind: case.kind,
             labels: &case.labels,
@@ -138,10 +148,14 @@ impl Generator<'_> {
                 comparison: case.comparison,
                 tolerance: case.tolerance,
                 poisoned: false,
-                outputs_checked: (generation.ids.len() * generation.runs.len()) as u64,
+                outputs_checked: again.ids.len() as u64,
                 max_error: 0.0,
-                expected_sha256: generation.ids_sha256.clone(),
-                observed_sha256: generation.ids_sha256.clone(),
+                expected_sha256: generation
+                    .runs
+                    .first()
+                    .map(|run| run.ids_sha256.clone())
+                    .unwrap_or_default(),
+                observed_sha256: ids_sha256(&again.ids),
             },
             derived,
         })
@@ -155,24 +169,25 @@ fn too_few() -> Failure {
     }
 }
 
-/// Where a run differs from the first.
-fn difference(first: &Generation, observed: &[Generation]) -> Option<String> {
-    observed.iter().enumerate().find_map(|(index, run)| {
-        if run.ids != first.ids {
-            let same = run.ids.iter().zip(&first.ids).take_while(|(a, b)| a == b);
-            return Some(format!(
-                "run {index} gave other ids than run 0, from token {} on",
-                same.count()
-            ));
-        }
-        (run.routing != first.routing)
-            .then(|| format!("run {index} took other experts than run 0 for the same ids"))
-    })
+/// Where a repetition differs from the run that it repeats.
+fn difference(run: &Generation, again: &Generation) -> Option<String> {
+    if run.ids != again.ids {
+        let same = run.ids.iter().zip(&again.ids).take_while(|(a, b)| a == b);
+        return Some(format!(
+            "the prompt of run 0 gave other ids when it was repeated, from token {} on",
+            same.count()
+        ));
+    }
+    (run.routing != again.routing)
+        .then(|| "the ids of run 0 took other experts when it was repeated".to_owned())
 }
 
 /// As many samples as were planned.
 fn fixed(generation: &GenerationRecord, duration_ns: u64) -> Stopping {
-    let samples = generation.runs.iter().map(|run| run.gaps_ns().count() as u64);
+    let samples = generation
+        .runs
+        .iter()
+        .map(|run| run.gaps_ns().count() as u64);
     let samples = samples.sum();
     Stopping {
         rule: StoppingRule {
@@ -190,25 +205,15 @@ fn fixed(generation: &GenerationRecord, duration_ns: u64) -> Stopping {
 fn record(
     case: &Case<GenerationJob>,
     loaded: &Loaded,
-    prompt: &Prompt,
-    first: &Generation,
-    observed: &[Generation],
+    observed: &[(&Prompt, Generation)],
 ) -> Result<GenerationRecord, Failure> {
-    let routing: Vec<RoutingRecord> = first
-        .routing
+    let (prompt, _) = observed.first().ok_or_else(too_few)?;
+    let runs: Vec<GenerationRun> = observed
         .iter()
-        .map(|(position, experts)| RoutingRecord {
-            position: u64::from(*position),
-            experts: experts.clone(),
-        })
+        .map(|(prompt, observed)| run(prompt, observed))
         .collect();
-    let runs: Vec<GenerationRun> = observed.iter().map(run).collect();
-    let ids = match prompt.ids.len() <= INLINE_IDS {
-        true => Reading::of(prompt.ids.clone()),
-        false => Reading::missing("the generator gives them again from the case's seed"),
-    };
     let tokens = prompt.ids.len() as u64;
-    let derived = GenerationFigures::of(tokens, &runs, &routing, loaded.weights.experts);
+    let derived = GenerationFigures::of(tokens, &runs, loaded.weights.experts);
     Ok(GenerationRecord {
         model: case.job.model.clone(),
         weights_sha256: loaded.weights.sha256.clone(),
@@ -217,31 +222,37 @@ fn record(
             generator: prompt.source.generator().to_owned(),
             corpus_sha256: corpus_sha256(&prompt.source),
             tokens,
-            ids,
-            ids_sha256: prompt.ids_sha256.clone(),
         },
         witness: case.job.witness,
-        ids: first.ids.clone(),
-        ids_sha256: ids_sha256(&first.ids),
-        routing,
         derived: derived.ok_or_else(too_few)?,
         runs,
     })
 }
 
-fn run(observed: &Generation) -> GenerationRun {
-    let finding = |finding: &crate::subject::Finding| FindingRecord {
+fn run(prompt: &Prompt, observed: &Generation) -> GenerationRun {
+    let finding = |finding: &Finding| FindingRecord {
         name: finding.name().to_owned(),
         message: finding.to_string(),
     };
+    let token = |(position, experts): &(u32, Vec<Vec<u16>>)| RoutingRecord {
+        position: u64::from(*position),
+        experts: experts.clone(),
+    };
     GenerationRun {
+        prompt_ids: match prompt.ids.len() <= INLINE_IDS {
+            true => Reading::of(prompt.ids.clone()),
+            false => Reading::missing("the generator gives them again from the case's seed"),
+        },
+        prompt_sha256: prompt.ids_sha256.clone(),
+        ids_sha256: ids_sha256(&observed.ids),
+        ids: observed.ids.clone(),
+        routing: observed.routing.iter().map(token).collect(),
         sent_ns: observed.sent_ns,
         token_ns: observed
             .stamps_ns
             .iter()
             .map(|stamp| stamp.saturating_sub(observed.sent_ns))
             .collect(),
-        ids_sha256: ids_sha256(&observed.ids),
         self_reported: observed.self_reported.clone(),
         findings: observed.findings.iter().map(finding).collect(),
     }

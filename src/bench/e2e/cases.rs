@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::Weights;
 use super::super::{Case, Platform};
+use super::Weights;
 use crate::result::{Cache, CaseKind, Comparison, DeviceKind, Rotation, Work};
 
 /// Prompt and new tokens of the witness.
 const WITNESS_TOKENS: u64 = 64;
 /// Tokens chosen behind longer prompts.
 const NEW_TOKENS: u64 = 128;
-/// Timed runs; one more goes before them untimed.
+/// Timed runs; one more goes before them and one behind, untimed.
 const RUNS: u64 = 3;
 /// Every so many tokens, and with the last, the experts are asked for.
 const TRACE_STRIDE: u64 = 8;
@@ -48,8 +48,18 @@ impl GenerationJob {
 }
 
 /// The cases of a model's weights: the witness, and each of `contexts` on a GPU.
-pub fn generation_cases(platform: &Platform, weights: &Weights, contexts: &[u64]) -> Vec<Case<GenerationJob>> {
-    let mut cases = vec![case(platform, weights, WITNESS_TOKENS, WITNESS_TOKENS, true)];
+pub fn generation_cases(
+    platform: &Platform,
+    weights: &Weights,
+    contexts: &[u64],
+) -> Vec<Case<GenerationJob>> {
+    let mut cases = vec![case(
+        platform,
+        weights,
+        WITNESS_TOKENS,
+        WITNESS_TOKENS,
+        true,
+    )];
     // A CPU would take hours over them.
     if platform.device == DeviceKind::Cuda {
         let longer = contexts.iter().map(|&context| {
@@ -118,8 +128,8 @@ fn case(
             cache_bytes: platform.cache_bytes,
         },
         memory_bytes: resident_bytes.max(weights.file_bytes) + WORKSPACE_BYTES,
-        estimate_ns: (run_ns * (RUNS + 1) as f64) as u64,
-        reference: "the ids of the first run; `verify --replay` holds them to the weights",
+        estimate_ns: (run_ns * (RUNS + 2) as f64) as u64,
+        reference: "the ids of the first run, once more behind its prompt; a replay holds all to the weights",
         comparison: Comparison::Exact,
         tolerance: 0.0,
         job: GenerationJob {

@@ -133,6 +133,8 @@ impl From<RunError> for CliError {
             RunError::UnknownFamily { .. }
             | RunError::NoSuchCase { .. }
             | RunError::NoWeights
+            | RunError::Prompt(_)
+            | RunError::OtherCorpus { .. }
             | RunError::Weights(_) => Exit::Usage,
             RunError::NoCaseFits { .. } => Exit::Output,
             RunError::Kernel(_) | RunError::Device(_) => Exit::Device,

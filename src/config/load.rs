@@ -170,6 +170,7 @@ fn parse_target(text: &Text) -> Result<Target, ConfigError> {
         machine: parse_machine(&machine)?,
         model: parse_model(&model)?,
         contexts_tokens: file.contexts_tokens,
+        corpus: file.corpus,
         prefill_tokens: file.prefill_tokens,
         goals: file.goals,
         baselines: file.baselines,

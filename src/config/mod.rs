@@ -22,4 +22,4 @@ pub use model::{
     Attention, Experts, Model, Recurrent, Stated, SyntheticPin, SyntheticScale, WeightsPin,
 };
 pub use source::ConfigSource;
-pub use target::{Baseline, BaselineKind, Goal, GoalKind, Target, Wanted};
+pub use target::{Baseline, BaselineKind, CorpusPin, Goal, GoalKind, Target, Wanted};

@@ -22,6 +22,9 @@ pub struct Target {
     pub contexts_tokens: Vec<u64>,
     /// Prompt lengths at which prefill is timed, ascending.
     pub prefill_tokens: Vec<u64>,
+    /// The text that `--corpus` must be, if any is pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<CorpusPin>,
     /// What is to be reached.
     pub goals: Vec<Goal>,
     /// What engines are known to reach.
@@ -41,9 +44,23 @@ pub(super) struct TargetFile {
     pub contexts_tokens: Vec<u64>,
     pub prefill_tokens: Vec<u64>,
     #[serde(default)]
+    pub corpus: Option<CorpusPin>,
+    #[serde(default)]
     pub goals: Vec<Goal>,
     #[serde(default)]
     pub baselines: Vec<Baseline>,
+}
+
+/// A text that prompts are cut from, identified by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusPin {
+    /// What the text is called.
+    pub name: String,
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Where the file and its digest are from.
+    pub source: String,
 }
 
 /// How binding a goal is.
@@ -156,6 +173,11 @@ impl Target {
         let max_is = format!("the longest context of {}", self.model.name);
         check::ascending("contexts_tokens", &self.contexts_tokens, max, &max_is)?;
         check::ascending("prefill_tokens", &self.prefill_tokens, max, &max_is)?;
+        if let Some(corpus) = &self.corpus {
+            check::text("corpus.name", &corpus.name)?;
+            check::sha256("corpus.sha256", &corpus.sha256)?;
+            check::text("corpus.source", &corpus.source)?;
+        }
         for (i, goal) in self.goals.iter().enumerate() {
             self.check_goal(&format!("goals[{i}]"), goal)?;
         }

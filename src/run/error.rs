@@ -1,10 +1,13 @@
 //! Why a session cannot begin or go on.
 
+use std::path::PathBuf;
+
 use crate::{
     bench::e2e::WeightsError,
     build_info::BuildInfoError,
     device::{DeviceError, cpu::CpuError, cuda::CudaError},
     kernels::KernelError,
+    prompt::PromptError,
 };
 
 /// Why a session cannot begin or go on.
@@ -29,6 +32,23 @@ pub enum RunError {
     /// Weights cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The corpus cannot be read.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// The corpus is not the one that a target pins.
+    #[error("expected the corpus {name} of target {target}, SHA-256 {expected}, found {found} in {}", path.display())]
+    OtherCorpus {
+        /// The file.
+        path: PathBuf,
+        /// The target.
+        target: String,
+        /// What the pinned text is called.
+        name: String,
+        /// Its SHA-256.
+        expected: String,
+        /// SHA-256 of the file.
+        found: String,
+    },
     /// An engine on a GPU has no weights by itself.
     #[error("family e2e needs weights on a GPU")]
     NoWeights,
@@ -63,6 +83,10 @@ impl RunError {
                 Some("`sparkbench run --dry-run` lists the ids of all cases".into())
             }
             Self::Weights(error) => error.hint(),
+            Self::Prompt(error) => error.hint(),
+            Self::OtherCorpus { .. } => {
+                Some("the target's `corpus.source` says where the text is from".into())
+            }
             Self::NoWeights => Some(
                 "give --weights FILE, or --weights synthetic to make files of about 20 GB".into(),
             ),

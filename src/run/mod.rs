@@ -2,6 +2,7 @@
 
 mod agenda;
 mod case;
+mod corpus;
 mod device;
 mod error;
 mod facts;

@@ -6,6 +6,7 @@ use super::{
     Observer, Request, RunError,
     agenda::{Agenda, agenda, models, with_targets},
     case::{Bench, Place},
+    corpus,
     device::{self, Opened},
     facts,
     generation::{Generated, Generator},
@@ -74,6 +75,7 @@ pub fn run(
 ) -> Result<Payload, RunError> {
     let clock = SessionClock::start();
     let started_at = telemetry::utc_now();
+    corpus::check(request)?;
     let (opened, no_gpu) = device::open(request)?;
     let Found {
         platform,

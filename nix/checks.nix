@@ -38,7 +38,8 @@ in
 {
   build = runner;
 
-  # Unit tests and those of the command line, with all snapshots.
+  # Unit tests and those of the command line, with all snapshots. The others start compilers, engines and drivers for
+  # minutes, and are left to `cargo test`.
   tests = cargo "tests" {
     inputs = [
       pkgs.gitMinimal
@@ -52,7 +53,7 @@ in
       export INSTA_UPDATE=no CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0
       git init --quiet
       git add .
-      cargo test --offline --no-fail-fast
+      cargo test --offline --no-fail-fast --lib --test bad_files --test cli --test config --test engine --test model
     '';
   };
 

@@ -89,7 +89,10 @@ fn unique_experts(routing: &[RoutingRecord]) -> Vec<u64> {
 fn expert_uses(routing: &[RoutingRecord], experts: u64) -> Vec<u64> {
     // An expert's id is 16 bits wide.
     let mut uses = vec![0; experts.min(1 << 16) as usize];
-    for id in routing.iter().flat_map(|token| token.experts.iter().flatten()) {
+    for id in routing
+        .iter()
+        .flat_map(|token| token.experts.iter().flatten())
+    {
         if let Some(uses) = uses.get_mut(usize::from(*id)) {
             *uses += 1;
         }
@@ -122,7 +125,11 @@ mod tests {
 
     #[test]
     fn figures_follow_from_arrivals() {
-        let runs = [run(&[100, 110, 130, 160]), run(&[300, 310, 320, 330]), run(&[200, 220, 240, 260])];
+        let runs = [
+            run(&[100, 110, 130, 160]),
+            run(&[300, 310, 320, 330]),
+            run(&[200, 220, 240, 260]),
+        ];
         let figures = GenerationFigures::of(50, &runs, &[], 4).unwrap();
         assert_eq!(figures.ttft_ns, 200.0);
         assert_eq!(figures.prefill_tokens_per_s, 0.25e9);
@@ -138,7 +145,10 @@ mod tests {
     fn one_token_has_a_first_and_no_next() {
         let figures = GenerationFigures::of(5, &[run(&[100])], &[], 0).unwrap();
         assert_eq!(figures.ttft_ns, 100.0);
-        assert_eq!(figures.tbt_p99_ns.reason(), Some("one token has no time between tokens"));
+        assert_eq!(
+            figures.tbt_p99_ns.reason(),
+            Some("one token has no time between tokens")
+        );
         assert_eq!(GenerationFigures::of(5, &[run(&[])], &[], 0), None);
         assert_eq!(GenerationFigures::of(5, &[], &[], 0), None);
     }

@@ -26,12 +26,12 @@ pub use case::{
 };
 pub use derive::{Basis, case_seed, derive};
 pub use error::{ReadError, SealError, WriteError};
+pub use file::{Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal};
 pub use generation::{
     EngineRecord, FindingRecord, GenerationFigures, GenerationRecord, GenerationRun, PromptRecord,
     RoutingRecord, TensorRecord, WeightsOrigin, WeightsPinRecord, WeightsRecord,
 };
 pub use generation_figures::tensors_sha256;
-pub use file::{Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal};
 pub use ids::ids_sha256;
 pub use machine::{
     DriverRecord, GpuRecord, HostRecord, Identity, IdentityForm, MachineRecord, MemoryKind,

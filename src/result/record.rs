@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CaseRecord, EngineRecord, MachineRecord, ProvenanceRecord, Reading, WeightsRecord,
-};
+use super::{CaseRecord, EngineRecord, MachineRecord, ProvenanceRecord, Reading, WeightsRecord};
 use crate::build_info::ImageManifest;
 
 /// Everything a session records. Integers stay below 2^53, floats are finite, times are RFC 3339 in UTC.

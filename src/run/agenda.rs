@@ -8,8 +8,8 @@ use crate::{
         memory,
     },
     config::{self, Machine, Model, Role, Target},
-    plan::assemble,
     model::Scale,
+    plan::assemble,
     result::{DeviceKind, PlanRecord, PlannedCase, Warning},
     telemetry,
 };
@@ -115,7 +115,11 @@ fn memory_cases(platform: &Platform, models: &[Model]) -> Vec<Case> {
 }
 
 /// Takes what a platform has no memory for out of `cases`.
-fn fitting<J>(cases: Vec<Case<J>>, platform: &Platform, omitted: &mut Vec<PlannedCase>) -> Vec<Case<J>> {
+fn fitting<J>(
+    cases: Vec<Case<J>>,
+    platform: &Platform,
+    omitted: &mut Vec<PlannedCase>,
+) -> Vec<Case<J>> {
     let (fitting, others): (Vec<_>, Vec<_>) = cases
         .into_iter()
         .partition(|case| case.memory_bytes <= platform.memory_bytes);
@@ -136,9 +140,8 @@ pub fn agenda(
 ) -> Result<Agenda, RunError> {
     let families = families(request)?;
     let chosen = |family: &str| families.iter().any(|chosen| chosen == family);
-    let asked = |id: &str| {
-        request.only.is_empty() || request.only.iter().any(|text| id.contains(text))
-    };
+    let asked =
+        |id: &str| request.only.is_empty() || request.only.iter().any(|text| id.contains(text));
     let mut cases = Vec::new();
     if chosen("memory") {
         cases = memory_cases(platform, models);
@@ -174,7 +177,11 @@ pub fn agenda(
     let planned: Vec<PlannedCase> = cases
         .iter()
         .map(Case::planned)
-        .chain(generations.iter().flat_map(|(_, cases)| cases.iter().map(Case::planned)))
+        .chain(
+            generations
+                .iter()
+                .flat_map(|(_, cases)| cases.iter().map(Case::planned)),
+        )
         .collect();
     if let (true, Some(needed)) = (
         planned.is_empty(),

@@ -8,11 +8,13 @@ use super::{Observer, Request};
 use crate::{
     bench::{
         Case,
-        e2e::{GenerationJob, Store, Weights, WeightsError, differing, digest},
+        e2e::{
+            GenerationJob, Prompts, PromptsError, Store, Weights, WeightsError, differing, digest,
+        },
     },
     gguf::{Gguf, Map},
     model::{Scale, synth},
-    prompt::{Corpus, Prompt, PromptError, Source},
+    prompt::PromptError,
     result::{
         CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
         case_seed,
@@ -22,7 +24,6 @@ use crate::{
         SubjectError,
     },
     telemetry::SessionClock,
-    tokenizer::{Tokenizer, TokenizerError, Vocabulary},
 };
 
 /// The engine of this suite, beside the harness.
@@ -53,8 +54,8 @@ impl From<WeightsError> for Failure {
     }
 }
 
-impl From<TokenizerError> for Failure {
-    fn from(error: TokenizerError) -> Self {
+impl From<PromptsError> for Failure {
+    fn from(error: PromptsError) -> Self {
         Self::infrastructure(error)
     }
 }
@@ -97,14 +98,7 @@ pub(super) struct Loaded {
     pub(super) weights: WeightsRecord,
     pub(super) engine: EngineRecord,
     pub(super) subject: Box<dyn Subject>,
-    prompts: Prompts,
-}
-
-/// Whence a model's prompts are.
-enum Prompts {
-    Ids(Vec<u32>),
-    Text(Box<Tokenizer>),
-    Corpus(Box<Tokenizer>, Corpus),
+    pub(super) prompts: Prompts,
 }
 
 impl Generated {
@@ -115,20 +109,6 @@ impl Generated {
         if !self.weights.contains(&loaded.weights) {
             self.weights.push(loaded.weights.clone());
         }
-    }
-}
-
-impl Loaded {
-    /// `tokens` ids that `seed` chooses.
-    pub(super) fn prompt(&self, seed: u64, tokens: u64) -> Result<Prompt, Failure> {
-        let tokens = usize::try_from(tokens).unwrap_or(usize::MAX);
-        Ok(match &self.prompts {
-            Prompts::Ids(ordinary) => Prompt::from_plain_ids(ordinary, seed, tokens)?,
-            Prompts::Text(tokenizer) => Prompt::from_text(tokenizer, seed, tokens),
-            Prompts::Corpus(tokenizer, corpus) => {
-                Prompt::from_corpus(tokenizer, corpus, seed, tokens)?
-            }
-        })
     }
 }
 
@@ -212,7 +192,10 @@ impl Generator<'_> {
             let subject = self.start(weights, &path, context);
             (read.join(), subject)
         });
-        let weights = record.map_err(|_| Failure::infrastructure("reading the weights failed"))??;
+        let record =
+            record.map_err(|_| Failure::infrastructure("reading the weights failed"))??;
+        let corpus = self.request.corpus.as_deref();
+        let prompts = Prompts::new(&file, record.vocabulary, corpus)?;
         let (driver, subject) = subject?;
         let launch = subject.launch();
         let engine = EngineRecord {
@@ -223,10 +206,10 @@ impl Generator<'_> {
             environment: launch.environment.clone(),
         };
         Ok(Loaded {
-            weights,
+            weights: record,
             engine,
             subject,
-            prompts: self.prompts(&file)?,
+            prompts,
         })
     }
 
@@ -262,7 +245,8 @@ impl Generator<'_> {
         }
         if weights.scale().is_some() {
             Store::open()?.discard(path);
-            let reason = "the synthetic file in the cache was damaged and has been removed: run again";
+            let reason =
+                "the synthetic file in the cache was damaged and has been removed: run again";
             return Err(Failure::infrastructure(reason));
         }
         record.pin = Reading::missing(self.difference(weights, file));
@@ -273,9 +257,12 @@ impl Generator<'_> {
     fn difference(&self, weights: &Weights, file: &Gguf<Map>) -> String {
         let none = "no pin of the model's configuration has this digest";
         if !synth::is_synthetic(file.metadata()) {
-            return format!("{none}; published files are pinned as a whole, so no tensor can be named");
+            return format!(
+                "{none}; published files are pinned as a whole, so no tensor can be named"
+            );
         }
-        let full = weights.architecture.layers().len() as u64 == u64::from(weights.model.layer_count);
+        let full =
+            weights.architecture.layers().len() as u64 == u64::from(weights.model.layer_count);
         let scale = if full { Scale::Full } else { Scale::Tiny };
         match weights.plan(scale) {
             Ok(plan) => {
@@ -285,7 +272,10 @@ impl Generator<'_> {
                     0 => String::new(),
                     more => format!(" and {more} more"),
                 };
-                format!("{none}; other than in the pinned synthetic file are {}{more}", shown.join(", "))
+                format!(
+                    "{none}; other than in the pinned synthetic file are {}{more}",
+                    shown.join(", ")
+                )
             }
             Err(error) => format!("{none}; {error}"),
         }
@@ -335,18 +325,6 @@ impl Generator<'_> {
         })
     }
 
-    fn prompts(&self, file: &Gguf<Map>) -> Result<Prompts, Failure> {
-        let metadata = file.metadata();
-        if synth::is_synthetic(metadata) {
-            return Ok(Prompts::Ids(Vocabulary::from_gguf(metadata)?.ordinary()));
-        }
-        let tokenizer = Box::new(Tokenizer::from_gguf(metadata)?);
-        Ok(match &self.request.corpus {
-            Some(path) => Prompts::Corpus(tokenizer, Corpus::read(path)?),
-            None => Prompts::Text(tokenizer),
-        })
-    }
-
     /// A case without figures.
     pub(super) fn without(
         &self,
@@ -377,13 +355,4 @@ fn beside_harness() -> PathBuf {
         .ok()
         .and_then(|harness| Some(harness.parent()?.join(ENGINE)))
         .unwrap_or_else(|| ENGINE.into())
-}
-
-/// SHA-256 of the corpus that a prompt is a window of.
-pub(super) fn corpus_sha256(source: &Source) -> Reading<String> {
-    match source {
-        Source::Corpus { sha256, .. } => Reading::of(sha256.clone()),
-        Source::Text { .. } => Reading::missing("the prompt is generated text"),
-        Source::PlainIds { .. } => Reading::missing("the prompt is plain ids"),
-    }
 }

@@ -1,20 +1,20 @@
 //! The timed runs of one generation: what is asked, what is compared, what becomes of it in the record.
 
-use super::generation::{Failure, Generator, Loaded, corpus_sha256};
+use super::generation::{Failure, Generator, Loaded};
 use crate::{
-    bench::{Case, e2e::GenerationJob},
+    bench::{
+        Case,
+        e2e::{GenerationJob, prompt_record},
+    },
     prompt::Prompt,
     result::{
         Basis, CaseRecord, CaseStatus, Check, FindingRecord, GenerationFigures, GenerationRecord,
-        GenerationRun, Inputs, Measurement, Peaks, PromptRecord, Reading, RoutingRecord, Stopping,
-        StoppingReason, StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, derive,
-        ids_sha256,
+        GenerationRun, Inputs, Measurement, Peaks, RoutingRecord, Stopping, StoppingReason,
+        StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, derive, ids_sha256,
     },
     subject::{Generation, Task},
 };
 
-/// Prompts up to this length are recorded id by id.
-const INLINE_IDS: usize = 4096;
 /// Bound on all runs of a case together that the record states; a hung engine is caught long before.
 const MOST_NS: u64 = 24 * 3600 * 1_000_000_000;
 
@@ -33,9 +33,11 @@ impl Generator<'_> {
         let started_ns = self.clock.now_ns();
         let (seed, number) = self.prompt_seed(case);
         let job = &case.job;
-        let prompt = loaded.prompt(number, job.prompt_tokens)?;
+        let prompt = loaded.prompts.prompt(number, job.prompt_tokens)?;
         // Another prompt, so that an engine which answers everything alike is seen.
-        let other = loaded.prompt(number.wrapping_add(1), job.prompt_tokens)?;
+        let other = loaded
+            .prompts
+            .prompt(number.wrapping_add(1), job.prompt_tokens)?;
         let traced = job.traced();
         let mut generate = |prompt: &Prompt| {
             let task = Task {
@@ -108,7 +110,11 @@ impl Generator<'_> {
         seed: String,
         target: &TargetRecord,
     ) -> Result<Measurement, Failure> {
-        let samples_ns: Vec<u64> = generation.runs.iter().flat_map(GenerationRun::gaps_ns).collect();
+        let samples_ns: Vec<u64> = generation
+            .runs
+            .iter()
+            .flat_map(GenerationRun::gaps_ns)
+            .collect();
         let basis = Basis {
             kind: case.kind,
             labels: &case.labels,
@@ -172,7 +178,10 @@ fn difference(first: &Generation, observed: &[Generation]) -> Option<String> {
 
 /// As many samples as were planned.
 fn fixed(generation: &GenerationRecord, duration_ns: u64) -> Stopping {
-    let samples = generation.runs.iter().map(|run| run.gaps_ns().count() as u64);
+    let samples = generation
+        .runs
+        .iter()
+        .map(|run| run.gaps_ns().count() as u64);
     let samples = samples.sum();
     Stopping {
         rule: StoppingRule {
@@ -203,23 +212,13 @@ fn record(
         })
         .collect();
     let runs: Vec<GenerationRun> = observed.iter().map(run).collect();
-    let ids = match prompt.ids.len() <= INLINE_IDS {
-        true => Reading::of(prompt.ids.clone()),
-        false => Reading::missing("the generator gives them again from the case's seed"),
-    };
     let tokens = prompt.ids.len() as u64;
     let derived = GenerationFigures::of(tokens, &runs, &routing, loaded.weights.experts);
     Ok(GenerationRecord {
         model: case.job.model.clone(),
         weights_sha256: loaded.weights.sha256.clone(),
         engine_sha256: loaded.engine.program_sha256.clone(),
-        prompt: PromptRecord {
-            generator: prompt.source.generator().to_owned(),
-            corpus_sha256: corpus_sha256(&prompt.source),
-            tokens,
-            ids,
-            ids_sha256: prompt.ids_sha256.clone(),
-        },
+        prompt: prompt_record(prompt),
         witness: case.job.witness,
         ids: first.ids.clone(),
         ids_sha256: ids_sha256(&first.ids),

@@ -167,7 +167,11 @@ pub(super) fn times(context: &Context<'_>) -> Outcome {
             );
             before = ended;
         }
-        let gaps: Vec<u64> = generation.runs.iter().flat_map(|run| run.gaps_ns()).collect();
+        let gaps: Vec<u64> = generation
+            .runs
+            .iter()
+            .flat_map(|run| run.gaps_ns())
+            .collect();
         expect(
             gaps == measurement.samples_ns,
             "the samples are not the times between the arrivals".to_owned(),
@@ -197,7 +201,10 @@ pub(super) fn routing(context: &Context<'_>) -> Outcome {
             "no token's experts were recorded".to_owned(),
         );
         let positions = || generation.routing.iter().map(|token| token.position);
-        let (low, tokens) = (generation.prompt.tokens.saturating_sub(1), generation.ids.len());
+        let (low, tokens) = (
+            generation.prompt.tokens.saturating_sub(1),
+            generation.ids.len(),
+        );
         let in_range = positions().all(|at| at >= low && at - low < tokens as u64);
         let rising = positions().zip(positions().skip(1)).all(|(a, b)| a < b);
         expect(
@@ -230,14 +237,17 @@ pub(super) fn figures(context: &Context<'_>) -> Outcome {
         let experts = weights_of(context, generation).map_or(0, |weights| weights.experts);
         let stated = &generation.derived;
         let Some(found) = generation.figures(experts) else {
-            findings.expect(false, || format!("{}: there is nothing to derive from", case.id));
+            findings.expect(false, || {
+                format!("{}: there is nothing to derive from", case.id)
+            });
             return;
         };
         let reading = |a: &Reading<f64>, b: &Reading<f64>| match (a.value(), b.value()) {
             (Some(a), Some(b)) => agree(*a, *b),
             _ => a == b,
         };
-        let of = |pick: fn(&GenerationFigures) -> &Reading<f64>| reading(pick(stated), pick(&found));
+        let of =
+            |pick: fn(&GenerationFigures) -> &Reading<f64>| reading(pick(stated), pick(&found));
         for (name, same) in [
             ("ttft_ns", agree(stated.ttft_ns, found.ttft_ns)),
             (
@@ -249,7 +259,10 @@ pub(super) fn figures(context: &Context<'_>) -> Outcome {
             ("tbt_p50_ns", of(|f| &f.tbt_p50_ns)),
             ("tbt_p90_ns", of(|f| &f.tbt_p90_ns)),
             ("tbt_p99_ns", of(|f| &f.tbt_p99_ns)),
-            ("unique_experts", stated.unique_experts == found.unique_experts),
+            (
+                "unique_experts",
+                stated.unique_experts == found.unique_experts,
+            ),
             ("expert_uses", stated.expert_uses == found.expert_uses),
         ] {
             findings.expect(same, || {
@@ -264,7 +277,10 @@ pub(super) fn oddities(context: &Context<'_>) -> Outcome {
         for (index, run) in generation.runs.iter().enumerate() {
             for finding in &run.findings {
                 findings.expect(false, || {
-                    format!("{}: run {index}: {}: {}", case.id, finding.name, finding.message)
+                    format!(
+                        "{}: run {index}: {}: {}",
+                        case.id, finding.name, finding.message
+                    )
                 });
             }
         }

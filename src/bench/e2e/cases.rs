@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Weights;
 use super::super::{Case, Platform};
+use super::Weights;
 use crate::result::{Cache, CaseKind, Comparison, DeviceKind, Rotation, Work};
 
 /// Prompt and new tokens of the witness.
@@ -48,8 +48,18 @@ impl GenerationJob {
 }
 
 /// The cases of a model's weights: the witness, and each of `contexts` on a GPU.
-pub fn generation_cases(platform: &Platform, weights: &Weights, contexts: &[u64]) -> Vec<Case<GenerationJob>> {
-    let mut cases = vec![case(platform, weights, WITNESS_TOKENS, WITNESS_TOKENS, true)];
+pub fn generation_cases(
+    platform: &Platform,
+    weights: &Weights,
+    contexts: &[u64],
+) -> Vec<Case<GenerationJob>> {
+    let mut cases = vec![case(
+        platform,
+        weights,
+        WITNESS_TOKENS,
+        WITNESS_TOKENS,
+        true,
+    )];
     // A CPU would take hours over them.
     if platform.device == DeviceKind::Cuda {
         let longer = contexts.iter().map(|&context| {

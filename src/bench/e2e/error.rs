@@ -34,7 +34,9 @@ pub enum WeightsError {
         found: String,
     },
     /// There is no pinned synthetic file of this scale.
-    #[error("expected a pinned synthetic file of {model} at scale {scale}, found none in its configuration")]
+    #[error(
+        "expected a pinned synthetic file of {model} at scale {scale}, found none in its configuration"
+    )]
     NoSyntheticPin {
         /// The model.
         model: String,

@@ -26,16 +26,19 @@ impl Store {
         let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
         let places = [cache, home, Some(env::temp_dir())];
         let mut refused = None;
-        for place in places.into_iter().flatten().filter(|path| path.is_absolute()) {
+        for place in places
+            .into_iter()
+            .flatten()
+            .filter(|path| path.is_absolute())
+        {
             let directory = place.join("sparkbench");
             match fs::create_dir_all(&directory) {
                 Ok(()) => return Ok(Self { directory }),
                 Err(source) => refused = Some((directory, source)),
             }
         }
-        let (path, source) = refused.unwrap_or_else(|| {
-            (env::temp_dir(), std::io::ErrorKind::NotFound.into())
-        });
+        let (path, source) =
+            refused.unwrap_or_else(|| (env::temp_dir(), std::io::ErrorKind::NotFound.into()));
         Err(WeightsError::Directory { path, source })
     }
 

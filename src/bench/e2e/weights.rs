@@ -8,9 +8,7 @@ use crate::gguf::{Gguf, TensorInfo};
 use crate::model::inspect::{AtContext, Decode, decode};
 use crate::model::synth::{self, SynthPlan};
 use crate::model::{Architecture, Mix, Model, Scale};
-use crate::result::{
-    Reading, WeightsOrigin, WeightsPinRecord, WeightsRecord, tensors_sha256,
-};
+use crate::result::{Reading, WeightsOrigin, WeightsPinRecord, WeightsRecord, tensors_sha256};
 
 /// Where the bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]

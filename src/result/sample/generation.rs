@@ -150,7 +150,8 @@ fn ids() -> Vec<u32> {
 
 fn token(weights: &WeightsRecord, position: u64) -> RoutingRecord {
     let experts = |layer: u64| {
-        let chosen = (0..weights.experts_used).map(|i| (layer + position + i * 5) % weights.experts);
+        let chosen =
+            (0..weights.experts_used).map(|i| (layer + position + i * 5) % weights.experts);
         chosen.map(|id| id as u16).collect()
     };
     RoutingRecord {

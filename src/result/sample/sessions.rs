@@ -1,8 +1,8 @@
 //! Whole sessions: an H100's, and a host's without a GPU.
 
 use super::draft::{Draft, SEED};
-use super::generation;
 use super::facts::{L2_BYTES, build, config, driver, gpu_record, host, image, nix_build};
+use super::generation;
 use crate::config::load;
 use crate::result::*;
 
@@ -196,8 +196,16 @@ fn session(
         },
         build: if has_gpu { nix_build() } else { build() },
         images,
-        engines: if has_gpu { vec![generation::engine()] } else { vec![] },
-        weights: if has_gpu { vec![generation::weights()] } else { vec![] },
+        engines: if has_gpu {
+            vec![generation::engine()]
+        } else {
+            vec![]
+        },
+        weights: if has_gpu {
+            vec![generation::weights()]
+        } else {
+            vec![]
+        },
         machine,
         target,
         plan: PlanRecord {

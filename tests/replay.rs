@@ -11,3 +11,5 @@ mod liars;
 #[path = "subject/model.rs"]
 mod model;
 mod program;
+#[path = "replay/prompts.rs"]
+mod prompts;

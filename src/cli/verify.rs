@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::rebuild::Plan;
-use crate::replay::{Wanted, WeightsFile};
+use crate::replay::{Sitting, Wanted, WeightsFile};
 use crate::result::{parse, read};
 use crate::ui;
 use crate::ui::progress::Activity;
@@ -59,20 +59,23 @@ fn options(args: &VerifyArgs, file: &Path, weights: &[WeightsFile]) -> Result<Op
     let Some(result) = read(file).ok().and_then(|bytes| parse(&bytes).ok()) else {
         return Ok(options);
     };
+    let wanted = Wanted {
+        positions: &args.positions,
+        corpus: args.corpus.as_deref(),
+    };
+    let sittings: Vec<Sitting> = weights
+        .iter()
+        .map(|weights| weights.sitting(&result.payload, wanted))
+        .collect::<Result<_, _>>()?;
     if args.rebuild {
         let git = options.git.get_or_insert_with(|| PathBuf::from("."));
         let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         let plan = Plan::new(&result.payload, git, &variable)?;
         options.rebuilt = Some(plan.run());
     }
-    let wanted = Wanted {
-        positions: &args.positions,
-        corpus: args.corpus.as_deref(),
-    };
-    let activity = Activity::begin();
-    for weights in weights {
-        let doing = |what: &str| activity.doing(what);
-        let replayed = weights.replay(&result.payload, &wanted, &doing);
+    for sitting in sittings {
+        let activity = Activity::begin();
+        let replayed = sitting.replay(&|what: &str| activity.doing(what));
         activity.finish();
         options.replayed.push(replayed?);
     }

@@ -6,5 +6,5 @@ mod sitting;
 mod weights_file;
 
 pub use error::ReplayError;
-pub use sitting::Wanted;
+pub use sitting::{Sitting, Wanted};
 pub use weights_file::WeightsFile;

@@ -7,7 +7,7 @@ use super::{ReplayError, WeightsFile};
 use crate::bench::e2e::{Prompts, prompt_record};
 use crate::prompt::Prompt;
 use crate::result::{CaseRecord, GenerationRecord, PromptRecord, Reading, case_seed};
-use crate::verify::ReplayedCase;
+use crate::verify::{Replayed, ReplayedCase};
 
 /// What is to be replayed, beside the witness.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,22 +60,41 @@ fn step(generation: &GenerationRecord, position: u64) -> Option<usize> {
     (step < generation.ids.len()).then_some(step)
 }
 
-/// What the cases of one replay share.
-pub(super) struct Sitting<'a> {
-    pub weights: &'a WeightsFile,
-    pub prompts: Prompts,
+/// A weights file, and the cases of a result that are of its model.
+pub struct Sitting<'a> {
+    pub(super) weights: &'a WeightsFile,
+    pub(super) prompts: Prompts,
     /// Seed of the result's session, 16 hex digits.
-    pub session_seed: &'a str,
-    pub wanted: &'a Wanted<'a>,
-    pub progress: &'a (dyn Fn(&str) + Sync),
+    pub(super) session_seed: &'a str,
+    /// The model's name in the result.
+    pub(super) model: &'a str,
+    pub(super) cases: Vec<(&'a CaseRecord, &'a GenerationRecord)>,
+    pub(super) wanted: Wanted<'a>,
 }
 
 impl Sitting<'_> {
-    /// Replays one case.
-    pub fn case(
+    /// Hashes the file and replays the cases: the witness in full, longer cases at the positions wanted. `progress` is
+    /// told what is being done, in a few words.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`]. What is wrong with the result is in what comes back.
+    pub fn replay(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<Replayed, ReplayError> {
+        let weights = self.weights.record(self.model, progress);
+        let mut cases = Vec::new();
+        for (case, generation) in &self.cases {
+            if !self.wanted.steps(generation).is_empty() {
+                cases.push(self.case(case, generation, progress)?);
+            }
+        }
+        Ok(Replayed { weights, cases })
+    }
+
+    fn case(
         &self,
         case: &CaseRecord,
         generation: &GenerationRecord,
+        progress: &(dyn Fn(&str) + Sync),
     ) -> Result<ReplayedCase, ReplayError> {
         let made = self.prompt(case, &generation.prompt)?;
         let same = |made: &&Prompt| made.ids_sha256 == generation.prompt.ids_sha256;
@@ -85,7 +104,7 @@ impl Sitting<'_> {
             weights: self.weights,
             case: &case.id,
             generation,
-            progress: self.progress,
+            progress,
         };
         let tokens = match prompt {
             Some(prompt) => pass.tokens(prompt, &self.wanted.steps(generation))?,

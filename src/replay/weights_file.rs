@@ -12,7 +12,6 @@ use crate::result::{
     CaseRecord, GenerationRecord, Payload, Reading, WeightsRecord, tensors_sha256,
 };
 use crate::units::Bytes;
-use crate::verify::Replayed;
 
 /// A weights file, hashed once for all results.
 pub struct WeightsFile {
@@ -40,18 +39,16 @@ impl WeightsFile {
         })
     }
 
-    /// Replays the cases of this file's model in a result: its witness in full, longer cases at the positions `wanted`.
-    /// `progress` is told what is being done, in a few words.
+    /// Finds the cases of this file's model in a result: what can be refused is refused before anything long begins.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`]. What is wrong with the result is in what comes back.
-    pub fn replay(
-        &self,
-        payload: &Payload,
-        wanted: &Wanted<'_>,
-        progress: &(dyn Fn(&str) + Sync),
-    ) -> Result<Replayed, ReplayError> {
+    /// [`ReplayError::NoCase`], [`ReplayError::Position`], [`ReplayError::Prompts`].
+    pub fn sitting<'a>(
+        &'a self,
+        payload: &'a Payload,
+        wanted: Wanted<'a>,
+    ) -> Result<Sitting<'a>, ReplayError> {
         let none = || ReplayError::NoCase {
             path: self.path.clone(),
             architecture: self.architecture.name(),
@@ -71,22 +68,13 @@ impl WeightsFile {
         let of_corpus =
             |case: &(_, &GenerationRecord)| case.1.prompt.corpus_sha256.value().is_some();
         let corpus = wanted.corpus.filter(|_| cases.iter().any(of_corpus));
-        let sitting = Sitting {
+        Ok(Sitting {
             weights: self,
             prompts: Prompts::new(&self.file, self.architecture.vocabulary(), corpus)?,
             session_seed: &payload.session.seed,
+            model: &stated.model,
+            cases,
             wanted,
-            progress,
-        };
-        let weights = self.record(&stated.model, progress);
-        let replayed = cases
-            .into_iter()
-            .filter(|(_, generation)| !wanted.steps(generation).is_empty())
-            .map(|(case, generation)| sitting.case(case, generation))
-            .collect::<Result<_, _>>()?;
-        Ok(Replayed {
-            weights,
-            cases: replayed,
         })
     }
 
@@ -105,7 +93,7 @@ impl WeightsFile {
     }
 
     /// The file as a result states one.
-    fn record(&self, model: &str, progress: &(dyn Fn(&str) + Sync)) -> WeightsRecord {
+    pub(super) fn record(&self, model: &str, progress: &(dyn Fn(&str) + Sync)) -> WeightsRecord {
         let total = self.file.file_bytes();
         let hashed = |bytes| progress(&format!("hashing {} of {}", Bytes(bytes), Bytes(total)));
         let FileDigest { sha256, tensors } = self

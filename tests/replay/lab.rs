@@ -21,7 +21,7 @@ const CHECKS: [&str; 4] = [
 ];
 
 /// The result of an honest session.
-pub static HONEST: LazyLock<Session> = LazyLock::new(|| Session::of(None));
+pub static HONEST: LazyLock<Session> = LazyLock::new(|| Session::of(model(), &[]));
 
 /// A session that is over.
 pub struct Session {
@@ -30,16 +30,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Measures `engine`, or this suite's own, with the weights of [`model`].
-    pub fn of(engine: Option<&Path>) -> Self {
+    /// Measures with `weights` and further arguments; this suite's own engine unless they name one.
+    pub fn of(weights: &Path, more: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let out = home.path().join("results");
         let fixed = ["run", "e2e", "--device", "cpu", "--seed", "5eed", "--quiet"];
         let mut arguments = fixed.to_vec();
-        arguments.extend(["--weights", text(model()), "--out", text(&out)]);
-        if let Some(engine) = engine {
-            arguments.extend(["--engine", text(engine)]);
-        }
+        arguments.extend(["--weights", text(weights), "--out", text(&out)]);
+        arguments.extend(more);
         let output = sparkbench(home.path(), &arguments);
         let files = result_files(&out);
         let [file] = &files[..] else {

@@ -4,10 +4,12 @@ use serde_json::Value as Json;
 
 use crate::lab::{Session, failed, failed_replays, liar, replayed};
 use crate::model::{model, other_model};
+use crate::program::text;
 
 fn report_on(lie: &str) -> Json {
     let directory = tempfile::tempdir().unwrap();
-    let session = Session::of(Some(&liar(directory.path(), lie)));
+    let engine = liar(directory.path(), lie);
+    let session = Session::of(model(), &["--engine", text(&engine)]);
     replayed(&session.file, model())
 }
 

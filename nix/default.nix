@@ -99,6 +99,7 @@ let
         kernel-builder = kernelBuilder;
         inherit provenance;
       }
+      // prefixed "bench" benches
       // prefixed "kernels" kernels
       // prefixed "weights" (lib.mapAttrs (_: pin: pin.package) weights);
 

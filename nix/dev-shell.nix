@@ -9,6 +9,7 @@ pkgs.mkShell {
     pkgs.deadnix
     pkgs.gitMinimal
     pkgs.nixfmt
+    pkgs.python3
     pkgs.rust-analyzer
     pkgs.rustc
     pkgs.rustfmt

@@ -12,8 +12,11 @@ let
   # `dirtyRev` is the commit under the changes.  Nix names neither when an input was overridden.
   commit = self.rev or (lib.removeSuffix "-dirty" (self.dirtyRev or ""));
   known = commit != "";
-  revision = nixpkgs.rev or null;
-  narHash = nixpkgs.narHash or null;
+  # Of the evaluated input, not the locked one: an override changes these and not flake.lock.  The stand-in has a hash,
+  # and as a part of this flake a revision too, but none of nixpkgs.
+  standIn = nixpkgs.standIn or false;
+  revision = if standIn then null else nixpkgs.rev or null;
+  narHash = if standIn then null else nixpkgs.narHash or null;
 in
 pkgs.writeText "sparkbench-provenance.json" (
   builtins.toJSON {
@@ -30,15 +33,16 @@ pkgs.writeText "sparkbench-provenance.json" (
     flake_lock_reason = null;
     nix_reason = null;
     nix = {
-      # Of the evaluated input, not the locked one: an override changes these and not flake.lock.
       nixpkgs_rev = revision;
       nixpkgs_nar_hash = narHash;
       nixpkgs_reason =
-        if revision == null || narHash == null then
-          "Nix names no revision or no hash of an input that is a directory"
+        if standIn then
+          "the stand-in is no revision of nixpkgs"
+        else if revision == null || narHash == null then
+          "Nix names no revision or no hash of a directory in place of nixpkgs"
         else
           null;
-      stand_in = nixpkgs.standIn or false;
+      stand_in = standIn;
       system = pkgs.stdenv.hostPlatform.system;
       cuda_version = cuda.version;
       nvcc_flags = cuda.nvccFlags;

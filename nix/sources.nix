@@ -27,6 +27,7 @@ in
     ++ [
       ../README.md
       ../docs
+      ../fuzz
       ../results
       ../tests
     ]

@@ -20,6 +20,7 @@ fn result() -> &'static str {
             home.path(),
             &[
                 "run",
+                "memory",
                 "--device",
                 "cpu",
                 "--json",

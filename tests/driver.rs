@@ -182,7 +182,7 @@ fn without_a_gpu_the_processor_stands_in_and_the_result_says_why() {
 
         let home = tempfile::tempdir().unwrap();
         let out = home.path().join("results");
-        let arguments = ["run", "--json", "--out", text(&out)];
+        let arguments = ["run", "memory", "--json", "--out", text(&out)];
         let ended = stopped(with(fake, home.path(), &arguments), Signal::INT);
         assert_eq!(ended.status.code(), Some(130), "{}", stderr(&ended));
         let result: Json = serde_json::from_slice(&ended.stdout).unwrap();
@@ -255,7 +255,7 @@ fn a_run_in_which_every_case_fails_keeps_its_result_and_ends_with_6() {
     }
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("results");
-    let arguments = ["run", "--quiet", "--out", text(&out)];
+    let arguments = ["run", "memory", "--quiet", "--out", text(&out)];
     let output = with(&WORKING, home.path(), &arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
     let kept = fs::read(stdout(&output).trim_end()).unwrap();

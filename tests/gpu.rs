@@ -31,6 +31,8 @@ impl Observer for Printer {
 
     fn case_started(&self, _index: usize, _total: usize, _id: &str) {}
 
+    fn working(&self, _what: &str, _bytes: u64, _total: u64) {}
+
     fn case_ended(&self, case: &CaseRecord) {
         let Some(measurement) = &case.measurement else {
             println!("{:<52} {:?} {:?}", case.id, case.status, case.reason);

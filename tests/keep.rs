@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 fn run_into(home: &TempDir, out: &Path, more: &[&str]) -> Command {
-    let arguments = ["run", "--device", "cpu", "--out", text(out)];
+    let arguments = ["run", "memory", "--device", "cpu", "--out", text(out)];
     command(home.path(), &[&arguments, more].concat())
 }
 

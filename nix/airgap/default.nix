@@ -161,10 +161,13 @@ let
     mkDerivation (
       {
         configurePhase = ''
+          # A copy: what Cargo says of its sources must not make the crates a dependency of what it builds.
+          cp -r ${crates} "$NIX_BUILD_TOP/cargo-vendor-dir"
           export CARGO_HOME="$NIX_BUILD_TOP/cargo-home"
           mkdir -p "$CARGO_HOME"
-          printf '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "%s"\n' ${crates} > "$CARGO_HOME/config.toml"
-          export RUSTFLAGS="--remap-path-prefix=$NIX_BUILD_TOP=/build --remap-path-prefix=${crates}=/vendor"
+          printf '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "%s"\n' \
+            "$NIX_BUILD_TOP/cargo-vendor-dir" > "$CARGO_HOME/config.toml"
+          export RUSTFLAGS="--remap-path-prefix=$NIX_BUILD_TOP=/build"
         '';
         buildPhase = "cargo build --offline --profile release";
         installPhase = ''
@@ -269,6 +272,7 @@ in
   "gitMinimal"
   "nixfmt"
   "nixfmt-tree"
+  "python3"
   "rust-analyzer"
   "rustc"
   "rustfmt"

@@ -15,7 +15,9 @@ pub struct Platform {
     pub scale: Scale,
     /// Last-level cache in bytes, which cold inputs must exceed fourfold.
     pub cache_bytes: u64,
-    /// Memory that cases may take, in bytes.
+    /// Memory that is free, in bytes: what an engine may take.
+    pub free_bytes: u64,
+    /// Memory that the harness's own cases may take, in bytes.
     pub memory_bytes: u64,
     /// SMs or processors.
     pub units: u64,
@@ -44,6 +46,7 @@ impl Platform {
             device: DeviceKind::Cuda,
             scale: Scale::Full,
             cache_bytes: facts.l2_bytes,
+            free_bytes: facts.memory_free_bytes,
             memory_bytes: (facts.memory_free_bytes as f64 * MEMORY_SHARE) as u64,
             units: u64::from(facts.sm_count),
             read_gbps: machine.map_or(bus_gbps.max(UNKNOWN_GBPS), |machine| machine.bandwidth_gbps),
@@ -56,6 +59,7 @@ impl Platform {
             device: DeviceKind::Cuda,
             scale: Scale::Full,
             cache_bytes: machine.l2_bytes,
+            free_bytes: machine.memory_bytes,
             memory_bytes: (machine.memory_bytes as f64 * MEMORY_SHARE) as u64,
             units: u64::from(machine.sm_count),
             read_gbps: machine.bandwidth_gbps,
@@ -68,6 +72,8 @@ impl Platform {
             device: DeviceKind::Cpu,
             scale: Scale::Small,
             cache_bytes: cache_bytes.unwrap_or(UNKNOWN_CACHE_BYTES),
+            // An engine maps its weights, and says itself what does not fit.
+            free_bytes: u64::MAX,
             memory_bytes: host.memory_bytes / 4,
             units: host.logical_cpus,
             read_gbps: UNKNOWN_GBPS,

@@ -40,11 +40,8 @@ pub enum ReplayError {
         position: u64,
     },
     /// A long prompt is not in the result and can be made from its corpus alone.
-    #[error("expected the corpus that the prompt of {case} is a window of, found none")]
-    NeedsCorpus {
-        /// The case.
-        case: String,
-    },
+    #[error("expected the corpus that the result's long prompts are windows of, found none")]
+    NeedsCorpus,
 }
 
 impl ReplayError {
@@ -63,7 +60,7 @@ impl ReplayError {
                 "a token was chosen behind the prompt's last position and each one after it; the witness is replayed in full"
                     .to_owned(),
             ),
-            Self::NeedsCorpus { .. } => Some("give it with --corpus FILE".to_owned()),
+            Self::NeedsCorpus => Some("give it with --corpus FILE".to_owned()),
         }
     }
 

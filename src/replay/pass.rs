@@ -1,30 +1,42 @@
-//! The recorded tokens of one case sent through the CPU engine, each looked at before the next goes in.
+//! The recorded tokens of one run sent through the CPU engine, each looked at before the next goes in.
 
-use super::{ReplayError, WeightsFile};
+use std::path::Path;
+
+use super::ReplayError;
 use crate::engine::cpu::CpuEngine;
 use crate::engine::{Engine, EngineError, Options, greedy};
-use crate::result::{GenerationRecord, RoutingRecord};
+use crate::prompt::Prompt;
+use crate::result::{GenerationRun, RoutingRecord};
 use crate::verify::{ReplayedExperts, ReplayedToken, Stranger};
 
 /// Tokens between two reports of progress.
 const STEP: usize = 256;
 
-/// One case on its way through the engine.
+/// One run on its way through the engine.
 pub(super) struct Pass<'a> {
-    pub weights: &'a WeightsFile,
-    pub case: &'a str,
-    pub generation: &'a GenerationRecord,
+    pub weights: &'a Path,
+    pub run: &'a GenerationRun,
     pub progress: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Pass<'_> {
     /// What the weights say of the chosen tokens of `steps`, which rise from 0; or why they can say nothing, which is a
-    /// finding against the result.
-    pub fn tokens(
+    /// finding against the result. `made` is the prompt as it was made again; the stated one counts where it is stated.
+    pub fn behind(
         &self,
-        prompt: &[u32],
+        made: Option<&Prompt>,
         steps: &[usize],
     ) -> Result<Result<Vec<ReplayedToken>, String>, ReplayError> {
+        let same = made.filter(|made| made.ids_sha256 == self.run.prompt_sha256);
+        let prompt = match (self.run.prompt_ids.value(), same, made) {
+            (Some(stated), ..) => stated,
+            (None, Some(made), _) => &made.ids,
+            (None, None, None) => return Err(ReplayError::NeedsCorpus),
+            (None, None, Some(_)) => {
+                let why = "the prompt is neither stated id by id nor the one made again";
+                return Ok(Err(why.to_owned()));
+            }
+        };
         match self.forced(prompt, steps) {
             Ok(tokens) => Ok(Ok(tokens)),
             // The ids are not of this model, or more than it can hold.
@@ -38,24 +50,23 @@ impl Pass<'_> {
     }
 
     fn forced(&self, prompt: &[u32], steps: &[usize]) -> Result<Vec<ReplayedToken>, EngineError> {
-        let ids: Vec<u32> = prompt.iter().chain(&self.generation.ids).copied().collect();
+        let ids: Vec<u32> = prompt.iter().chain(&self.run.ids).copied().collect();
         // The last token chosen need not go in.
         let needed = prompt.len() + steps.last().copied().unwrap_or(0);
         let options = Options {
             context: Some(needed),
             ..Options::default()
         };
-        let mut engine = CpuEngine::open(&self.weights.path, options)?;
+        let mut engine = CpuEngine::open(self.weights, options)?;
         let mut tokens = Vec::with_capacity(steps.len());
         for &step in steps {
             let behind = prompt.len() + step;
             let new = ids.get(engine.position()..behind).unwrap_or_default();
             for part in new.chunks(STEP) {
-                let (case, at) = (self.case, engine.position());
-                (self.progress)(&format!("replaying {case}: token {at} of {needed}"));
+                (self.progress)(&format!("token {} of {needed}", engine.position()));
                 engine.prefill(part)?;
             }
-            let Some(recorded) = self.generation.ids.get(step) else {
+            let Some(recorded) = self.run.ids.get(step) else {
                 break;
             };
             tokens.push(self.token(&engine, *recorded));
@@ -66,7 +77,7 @@ impl Pass<'_> {
     /// What the engine, whose last token is the one behind which `recorded` was chosen, says of it.
     fn token(&self, engine: &CpuEngine, recorded: u32) -> ReplayedToken {
         let position = engine.position().saturating_sub(1) as u64;
-        let mut routing = self.generation.routing.iter();
+        let mut routing = self.run.routing.iter();
         let routing = routing.find(|token| token.position == position);
         let best = greedy(engine.logits());
         ReplayedToken {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::pass::Pass;
 use super::{ReplayError, WeightsFile};
-use crate::bench::e2e::{Prompts, prompt_record};
+use crate::bench::e2e::{Prompts, prompt_record, prompt_seed};
 use crate::prompt::Prompt;
-use crate::result::{CaseRecord, GenerationRecord, PromptRecord, Reading, case_seed};
-use crate::verify::{Replayed, ReplayedCase};
+use crate::result::{CaseRecord, GenerationRecord, GenerationRun, Reading, case_seed};
+use crate::verify::{RemadePrompt, Replayed, ReplayedRun};
 
 /// What is to be replayed, beside the witness.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,10 +24,11 @@ impl Wanted<'_> {
         &self,
         cases: &[(&CaseRecord, &GenerationRecord)],
     ) -> Result<(), ReplayError> {
-        let longer = || cases.iter().filter(|(_, generation)| !generation.witness);
-        let in_none = |position: &&u64| {
-            !longer().any(|(_, generation)| step(generation, **position).is_some())
+        let has = |generation: &GenerationRecord, position| {
+            let mut runs = generation.runs.iter();
+            !generation.witness && runs.any(|run| step(generation, run, position).is_some())
         };
+        let in_none = |position: &&u64| !cases.iter().any(|(_, case)| has(case, **position));
         match self.positions.iter().find(in_none) {
             Some(position) => Err(ReplayError::Position {
                 position: *position,
@@ -36,14 +37,14 @@ impl Wanted<'_> {
         }
     }
 
-    /// The chosen tokens of a case that are to be looked at, rising from 0.
-    pub(super) fn steps(&self, generation: &GenerationRecord) -> Vec<usize> {
+    /// The tokens of a run that are to be looked at, rising from 0.
+    fn steps(&self, generation: &GenerationRecord, run: &GenerationRun) -> Vec<usize> {
         if generation.witness {
-            return (0..generation.ids.len()).collect();
+            return (0..run.ids.len()).collect();
         }
         let positions = self.positions.iter();
         let mut steps: Vec<usize> = positions
-            .filter_map(|position| step(generation, *position))
+            .filter_map(|position| step(generation, run, *position))
             .collect();
         steps.sort_unstable();
         steps.dedup();
@@ -51,13 +52,12 @@ impl Wanted<'_> {
     }
 }
 
-/// Which of the chosen tokens was chosen behind `position`.
-fn step(generation: &GenerationRecord, position: u64) -> Option<usize> {
-    let step = position
-        .saturating_add(1)
-        .checked_sub(generation.prompt.tokens)?;
+/// Which token of a run was chosen behind `position`.
+fn step(generation: &GenerationRecord, run: &GenerationRun, position: u64) -> Option<usize> {
+    let behind = position.saturating_add(1);
+    let step = behind.checked_sub(generation.prompt.tokens)?;
     let step = usize::try_from(step).ok()?;
-    (step < generation.ids.len()).then_some(step)
+    (step < run.ids.len()).then_some(step)
 }
 
 /// A weights file, and the cases of a result that are of its model.
@@ -73,70 +73,58 @@ pub struct Sitting<'a> {
 }
 
 impl Sitting<'_> {
-    /// Hashes the file and replays the cases: the witness in full, longer cases at the positions wanted. `progress` is
-    /// told what is being done, in a few words.
+    /// Hashes the file and replays every run of the cases: the witness in full, longer cases at the positions wanted.
+    /// `progress` is told what is being done, in a few words.
     ///
     /// # Errors
     ///
     /// [`ReplayError`]. What is wrong with the result is in what comes back.
     pub fn replay(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<Replayed, ReplayError> {
         let weights = self.weights.record(self.model, progress);
-        let mut cases = Vec::new();
+        let mut runs = Vec::new();
         for (case, generation) in &self.cases {
-            if !self.wanted.steps(generation).is_empty() {
-                cases.push(self.case(case, generation, progress)?);
-            }
-        }
-        Ok(Replayed { weights, cases })
-    }
-
-    fn case(
-        &self,
-        case: &CaseRecord,
-        generation: &GenerationRecord,
-        progress: &(dyn Fn(&str) + Sync),
-    ) -> Result<ReplayedCase, ReplayError> {
-        let made = self.prompt(case, &generation.prompt)?;
-        let same = |made: &&Prompt| made.ids_sha256 == generation.prompt.ids_sha256;
-        let known = generation.prompt.ids.value();
-        let prompt = known.or_else(|| made.value().filter(same).map(|made| &made.ids));
-        let pass = Pass {
-            weights: self.weights,
-            case: &case.id,
-            generation,
-            progress,
-        };
-        let tokens = match prompt {
-            Some(prompt) => pass.tokens(prompt, &self.wanted.steps(generation))?,
-            None if made.value().is_none() => {
-                return Err(ReplayError::NeedsCorpus {
+            for (index, run) in generation.runs.iter().enumerate() {
+                let steps = self.wanted.steps(generation, run);
+                if steps.is_empty() {
+                    continue;
+                }
+                let name = format!("{}, run {index}", case.id);
+                let told = |what: &str| progress(&format!("replaying {name}: {what}"));
+                let pass = Pass {
+                    weights: &self.weights.path,
+                    run,
+                    progress: &told,
+                };
+                let made = self.prompt(&case.id, generation, index)?;
+                runs.push(ReplayedRun {
                     case: case.id.clone(),
+                    run: index,
+                    tokens: pass.behind(made.value(), &steps)?,
+                    prompt: made.map(|made| RemadePrompt {
+                        record: prompt_record(&made),
+                        ids_sha256: made.ids_sha256,
+                    }),
                 });
             }
-            None => Err("the prompt is neither stated id by id nor the one made again".to_owned()),
-        };
-        Ok(ReplayedCase {
-            id: case.id.clone(),
-            prompt: made.map(|made| prompt_record(&made)),
-            tokens,
-        })
+        }
+        Ok(Replayed { weights, runs })
     }
 
-    /// The prompt of a case, made again from the case's seed.
+    /// The prompt of a run, made again from the case's seed.
     fn prompt(
         &self,
-        case: &CaseRecord,
-        stated: &PromptRecord,
+        case: &str,
+        generation: &GenerationRecord,
+        run: usize,
     ) -> Result<Reading<Prompt>, ReplayError> {
+        let stated = &generation.prompt;
         if stated.corpus_sha256.value().is_some() && matches!(self.prompts, Prompts::Text(_)) {
             let reason = "the prompt is a window of a corpus; give it with --corpus FILE";
             return Ok(Reading::missing(reason));
         }
         // A forged number could ask for any amount of text.
         let tokens = stated.tokens.min(self.weights.architecture.context());
-        // Sixteen hex digits, which this crate just made.
-        let seed = case_seed(self.session_seed, &case.id);
-        let seed = u64::from_str_radix(&seed, 16).unwrap_or_default();
+        let seed = prompt_seed(&case_seed(self.session_seed, case), run as u64);
         Ok(Reading::of(self.prompts.prompt(seed, tokens)?))
     }
 }

@@ -93,36 +93,26 @@ pub struct GenerationRecord {
     pub weights_sha256: String,
     /// The engine, one of `engines`, by SHA-256 of its executable.
     pub engine_sha256: String,
-    /// The prompt, all of which was in the context before the first token was chosen.
+    /// Whence the prompts are; every run has one of its own, so that nothing kept from an earlier run helps a later one.
     pub prompt: PromptRecord,
     /// Whether the case is short enough to be replayed in full on a CPU.
     pub witness: bool,
-    /// The tokens chosen greedily behind the prompt, the same in every run.
-    pub ids: Vec<u32>,
-    /// Digest of `ids`: SHA-256 of the ids in decimal with one space between.
-    pub ids_sha256: String,
-    /// Experts of sampled forward passes, the same in every run.
-    pub routing: Vec<RoutingRecord>,
     /// The timed runs, in order.
     pub runs: Vec<GenerationRun>,
-    /// What follows from the above.
+    /// What follows from them.
     pub derived: GenerationFigures,
 }
 
-/// A prompt, and from what it can be made again.
+/// From what prompts can be made again: that of run i from the case's seed plus i.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromptRecord {
     /// Name and version of what made the ids: `sparkbench.text/1`, `sparkbench.corpus/1`, `sparkbench.plain_ids/1`.
     pub generator: String,
-    /// SHA-256 of the corpus that the prompt is a window of.
+    /// SHA-256 of the corpus that the prompts are windows of.
     pub corpus_sha256: Reading<String>,
-    /// Number of ids.
+    /// Number of ids of each, all of which were in the context before the first token was chosen.
     pub tokens: u64,
-    /// The ids; missing where they are many, as the generator and the case's seed give them again.
-    pub ids: Reading<Vec<u32>>,
-    /// Digest of the ids.
-    pub ids_sha256: String,
 }
 
 /// The experts that one token was sent to.
@@ -136,15 +126,23 @@ pub struct RoutingRecord {
 }
 
 /// One timed run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GenerationRun {
+    /// The prompt's ids; missing where they are many.
+    pub prompt_ids: Reading<Vec<u32>>,
+    /// Digest of the prompt's ids: SHA-256 of the ids in decimal with one space between.
+    pub prompt_sha256: String,
+    /// The tokens chosen greedily behind the prompt.
+    pub ids: Vec<u32>,
+    /// Digest of `ids`, of the same form.
+    pub ids_sha256: String,
+    /// Experts of sampled forward passes.
+    pub routing: Vec<RoutingRecord>,
     /// When the prompt was sent, in ns since the session began.
     pub sent_ns: u64,
     /// When each token had arrived in the harness, in ns since the prompt was sent.
     pub token_ns: Vec<u64>,
-    /// Digest of the ids that arrived.
-    pub ids_sha256: String,
     /// What the engine says of itself. Never scored.
     pub self_reported: BTreeMap<String, String>,
     /// What was odd about the run: names and what was seen.

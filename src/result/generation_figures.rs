@@ -24,12 +24,7 @@ impl GenerationRun {
 impl GenerationFigures {
     /// The figures of a generation of `experts` experts per layer; none where no run has a token or the first took no
     /// time.
-    pub fn of(
-        prompt_tokens: u64,
-        runs: &[GenerationRun],
-        routing: &[RoutingRecord],
-        experts: u64,
-    ) -> Option<Self> {
+    pub fn of(prompt_tokens: u64, runs: &[GenerationRun], experts: u64) -> Option<Self> {
         let ttfts = runs
             .iter()
             .map(|run| run.token_ns.first().copied())
@@ -58,8 +53,8 @@ impl GenerationFigures {
             tbt_p50_ns: tbt(0.5),
             tbt_p90_ns: tbt(0.9),
             tbt_p99_ns: tbt(0.99),
-            unique_experts: unique_experts(routing),
-            expert_uses: expert_uses(routing, experts),
+            unique_experts: unique_experts(runs),
+            expert_uses: expert_uses(runs, experts),
         })
     }
 }
@@ -67,16 +62,20 @@ impl GenerationFigures {
 impl GenerationRecord {
     /// Its figures, computed anew.
     pub fn figures(&self, experts: u64) -> Option<GenerationFigures> {
-        GenerationFigures::of(self.prompt.tokens, &self.runs, &self.routing, experts)
+        GenerationFigures::of(self.prompt.tokens, &self.runs, experts)
     }
 }
 
-fn unique_experts(routing: &[RoutingRecord]) -> Vec<u64> {
-    let layers = routing.iter().map(|token| token.experts.len()).max();
+/// The sampled tokens of all runs.
+fn sampled(runs: &[GenerationRun]) -> impl Iterator<Item = &RoutingRecord> {
+    runs.iter().flat_map(|run| &run.routing)
+}
+
+fn unique_experts(runs: &[GenerationRun]) -> Vec<u64> {
+    let layers = sampled(runs).map(|token| token.experts.len()).max();
     (0..layers.unwrap_or(0))
         .map(|layer| {
-            let used: BTreeSet<u16> = routing
-                .iter()
+            let used: BTreeSet<u16> = sampled(runs)
                 .filter_map(|token| token.experts.get(layer))
                 .flatten()
                 .copied()
@@ -86,13 +85,10 @@ fn unique_experts(routing: &[RoutingRecord]) -> Vec<u64> {
         .collect()
 }
 
-fn expert_uses(routing: &[RoutingRecord], experts: u64) -> Vec<u64> {
+fn expert_uses(runs: &[GenerationRun], experts: u64) -> Vec<u64> {
     // An expert's id is 16 bits wide.
     let mut uses = vec![0; experts.min(1 << 16) as usize];
-    for id in routing
-        .iter()
-        .flat_map(|token| token.experts.iter().flatten())
-    {
+    for id in sampled(runs).flat_map(|token| token.experts.iter().flatten()) {
         if let Some(uses) = uses.get_mut(usize::from(*id)) {
             *uses += 1;
         }
@@ -115,9 +111,13 @@ mod tests {
 
     fn run(token_ns: &[u64]) -> GenerationRun {
         GenerationRun {
+            prompt_ids: Reading::missing("a test"),
+            prompt_sha256: String::new(),
+            ids: vec![],
+            ids_sha256: String::new(),
+            routing: vec![],
             sent_ns: 5,
             token_ns: token_ns.to_vec(),
-            ids_sha256: String::new(),
             self_reported: Default::default(),
             findings: vec![],
         }
@@ -130,7 +130,7 @@ mod tests {
             run(&[300, 310, 320, 330]),
             run(&[200, 220, 240, 260]),
         ];
-        let figures = GenerationFigures::of(50, &runs, &[], 4).unwrap();
+        let figures = GenerationFigures::of(50, &runs, 4).unwrap();
         assert_eq!(figures.ttft_ns, 200.0);
         assert_eq!(figures.prefill_tokens_per_s, 0.25e9);
         // 20, 10 and 20 ns per token in the three runs
@@ -143,14 +143,14 @@ mod tests {
 
     #[test]
     fn one_token_has_a_first_and_no_next() {
-        let figures = GenerationFigures::of(5, &[run(&[100])], &[], 0).unwrap();
+        let figures = GenerationFigures::of(5, &[run(&[100])], 0).unwrap();
         assert_eq!(figures.ttft_ns, 100.0);
         assert_eq!(
             figures.tbt_p99_ns.reason(),
             Some("one token has no time between tokens")
         );
-        assert_eq!(GenerationFigures::of(5, &[run(&[])], &[], 0), None);
-        assert_eq!(GenerationFigures::of(5, &[], &[], 0), None);
+        assert_eq!(GenerationFigures::of(5, &[run(&[])], 0), None);
+        assert_eq!(GenerationFigures::of(5, &[], 0), None);
     }
 
     #[test]
@@ -159,8 +159,10 @@ mod tests {
             position,
             experts: experts.iter().map(|layer| layer.to_vec()).collect(),
         };
-        let routing = [token(7, [[0, 3], [1, 2]]), token(8, [[3, 2], [1, 2]])];
-        let figures = GenerationFigures::of(5, &[run(&[100])], &routing, 4).unwrap();
+        let mut runs = [run(&[100]), run(&[100])];
+        runs[0].routing = vec![token(7, [[0, 3], [1, 2]])];
+        runs[1].routing = vec![token(8, [[3, 2], [1, 2]])];
+        let figures = GenerationFigures::of(5, &runs, 4).unwrap();
         assert_eq!(figures.unique_experts, [3, 2]);
         assert_eq!(figures.expert_uses, [1, 2, 3, 2]);
     }

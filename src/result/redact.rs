@@ -34,13 +34,25 @@ impl Payload {
         for argument in &mut self.session.arguments {
             *argument = without_path(argument);
         }
+        for engine in &mut self.engines {
+            for argument in &mut engine.arguments {
+                *argument = without_path(argument);
+            }
+            // The other variables are the same for every engine.
+            for (name, value) in &mut engine.environment {
+                if name.starts_with("CUDA_") {
+                    *value = without_secret(value, &secrets);
+                }
+            }
+        }
+        for case in &mut self.cases {
+            if let Some(reason) = &mut case.reason {
+                *reason = without_secrets(reason, &secrets);
+            }
+        }
         for warning in &mut self.warnings {
             for text in [&mut warning.message, &mut warning.hint] {
-                *text = text
-                    .split(' ')
-                    .map(|word| without_secret(word, &secrets))
-                    .collect::<Vec<_>>()
-                    .join(" ");
+                *text = without_secrets(text, &secrets);
             }
         }
         self.session.redacted = true;
@@ -69,6 +81,11 @@ fn without_path(argument: &str) -> String {
         (true, Some(name)) => format!("{name}=[{REDACTED}]"),
         (true, None) => format!("[{REDACTED}]"),
     }
+}
+
+fn without_secrets(text: &str, secrets: &[String]) -> String {
+    let words = text.split(' ').map(|word| without_secret(word, secrets));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn without_secret(word: &str, secrets: &[String]) -> String {

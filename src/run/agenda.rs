@@ -114,16 +114,16 @@ fn memory_cases(platform: &Platform, models: &[Model]) -> Vec<Case> {
     cases
 }
 
-/// Takes what a platform has no memory for out of `cases`.
+/// Takes what needs more than `bytes` of memory out of `cases`, and notes it with those bytes.
 fn fitting<J>(
     cases: Vec<Case<J>>,
-    platform: &Platform,
-    omitted: &mut Vec<PlannedCase>,
+    bytes: u64,
+    omitted: &mut Vec<(PlannedCase, u64)>,
 ) -> Vec<Case<J>> {
     let (fitting, others): (Vec<_>, Vec<_>) = cases
         .into_iter()
-        .partition(|case| case.memory_bytes <= platform.memory_bytes);
-    omitted.extend(others.iter().map(Case::planned));
+        .partition(|case| case.memory_bytes <= bytes);
+    omitted.extend(others.iter().map(|case| (case.planned(), bytes)));
     fitting
 }
 
@@ -166,12 +166,9 @@ pub fn agenda(
         });
     }
     let mut omitted = Vec::new();
-    let cases = fitting(cases, platform, &mut omitted);
-    // On a processor the engine maps its weights, and says itself what does not fit.
-    if platform.device == DeviceKind::Cuda {
-        for (_, cases) in &mut generations {
-            *cases = fitting(std::mem::take(cases), platform, &mut omitted);
-        }
+    let cases = fitting(cases, platform.memory_bytes, &mut omitted);
+    for (_, cases) in &mut generations {
+        *cases = fitting(std::mem::take(cases), platform.free_bytes, &mut omitted);
     }
     generations.retain(|(_, cases)| !cases.is_empty());
     let planned: Vec<PlannedCase> = cases
@@ -183,22 +180,20 @@ pub fn agenda(
                 .flat_map(|(_, cases)| cases.iter().map(Case::planned)),
         )
         .collect();
-    if let (true, Some(needed)) = (
-        planned.is_empty(),
-        omitted.iter().map(|case| case.memory_bytes).min(),
-    ) {
+    let smallest = omitted.iter().min_by_key(|(case, _)| case.memory_bytes);
+    if let (true, Some((smallest, free))) = (planned.is_empty(), smallest) {
         return Err(RunError::NoCaseFits {
-            needed,
-            free: platform.memory_bytes,
+            needed: smallest.memory_bytes,
+            free: *free,
         });
     }
     let warnings = omitted
         .iter()
-        .map(|case| Warning {
+        .map(|(case, free)| Warning {
             code: "case_omitted".into(),
             message: format!(
-                "{} needs {} bytes, {} may be used",
-                case.id, case.memory_bytes, platform.memory_bytes
+                "{} needs {} bytes, {free} may be used",
+                case.id, case.memory_bytes
             ),
             hint: "free memory on the device".into(),
         })

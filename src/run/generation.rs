@@ -17,7 +17,6 @@ use crate::{
     prompt::PromptError,
     result::{
         CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
-        case_seed,
     },
     subject::{
         Fault, Limits, LlamaOptions, LlamaServer, ModelShape, Native, NativeOptions, Subject,
@@ -160,14 +159,6 @@ impl Generator<'_> {
             }
         }
         generated
-    }
-
-    /// Seed of a case's prompt.
-    pub(super) fn prompt_seed(&self, case: &Case<GenerationJob>) -> (String, u64) {
-        let seed = case_seed(self.seed, &case.id);
-        // Sixteen hex digits, which this crate just made.
-        let number = u64::from_str_radix(&seed, 16).unwrap_or_default();
-        (seed, number)
     }
 
     /// Has an engine load a model while the harness reads the same file.

@@ -4,17 +4,20 @@ use super::generation::{Failure, Generator, Loaded};
 use crate::{
     bench::{
         Case,
-        e2e::{GenerationJob, prompt_record},
+        e2e::{GenerationJob, prompt_record, prompt_seed},
     },
     prompt::Prompt,
     result::{
         Basis, CaseRecord, CaseStatus, Check, FindingRecord, GenerationFigures, GenerationRecord,
-        GenerationRun, Inputs, Measurement, Peaks, RoutingRecord, Stopping, StoppingReason,
-        StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, derive, ids_sha256,
+        GenerationRun, Inputs, Measurement, Peaks, Reading, RoutingRecord, Stopping,
+        StoppingReason, StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, case_seed, derive,
+        ids_sha256,
     },
-    subject::{Generation, Task},
+    subject::{Finding, Generation, Task},
 };
 
+/// Prompts up to this length are recorded id by id.
+const INLINE_IDS: usize = 4096;
 /// Bound on all runs of a case together that the record states; a hung engine is caught long before.
 const MOST_NS: u64 = 24 * 3600 * 1_000_000_000;
 
@@ -31,14 +34,20 @@ impl Generator<'_> {
         target: &TargetRecord,
     ) -> Result<CaseRecord, Failure> {
         let started_ns = self.clock.now_ns();
-        let (seed, number) = self.prompt_seed(case);
+        let seed = case_seed(self.seed, &case.id);
         let job = &case.job;
-        let prompt = loaded.prompts.prompt(number, job.prompt_tokens)?;
-        // Another prompt, so that an engine which answers everything alike is seen.
+        let traced = job.traced();
+        // A prompt for each run, so that nothing an engine keeps of an earlier one helps it.
+        let prompts = (0..job.runs)
+            .map(|run| {
+                loaded
+                    .prompts
+                    .prompt(prompt_seed(&seed, run), job.prompt_tokens)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let other = loaded
             .prompts
-            .prompt(number.wrapping_add(1), job.prompt_tokens)?;
-        let traced = job.traced();
+            .prompt(prompt_seed(&seed, job.runs), job.prompt_tokens)?;
         let mut generate = |prompt: &Prompt| {
             let task = Task {
                 prompt: &prompt.ids,
@@ -58,25 +67,28 @@ impl Generator<'_> {
         };
         let begin = self.clock.now_ns();
         let mut observed = Vec::new();
-        for _ in 0..job.runs {
-            observed.push(generate(&prompt)?);
+        for prompt in &prompts {
+            observed.push((prompt, generate(prompt)?));
         }
         let duration_ns = self.clock.now_ns() - begin;
-        let Some(first) = observed.first() else {
+        let Some((prompt, first)) = observed.first() else {
             return Err(Failure {
                 status: CaseStatus::Failed,
                 reason: "the case has no runs".to_owned(),
             });
         };
-        if let Some(reason) = difference(first, &observed) {
+        // Greedy decoding gives the same behind the same prompt; not timed.
+        let again = generate(prompt)?;
+        if let Some(reason) = difference(first, &again) {
             return Err(Failure {
                 status: CaseStatus::Wrong,
                 reason,
             });
         }
-        let generation = record(case, loaded, &prompt, first, &observed)?;
+        let generation = record(case, loaded, &observed)?;
         let stopping = fixed(&generation, duration_ns);
-        let measurement = self.measurement(case, &generation, warmup, stopping, seed, target)?;
+        let measurement =
+            self.measurement(case, &generation, &again, warmup, stopping, seed, target)?;
         Ok(CaseRecord {
             id: case.id.clone(),
             family: case.family().into(),
@@ -105,6 +117,7 @@ impl Generator<'_> {
         &self,
         case: &Case<GenerationJob>,
         generation: &GenerationRecord,
+        again: &Generation,
         warmup: Warmup,
         stopping: Stopping,
         seed: String,
@@ -144,10 +157,14 @@ impl Generator<'_> {
                 comparison: case.comparison,
                 tolerance: case.tolerance,
                 poisoned: false,
-                outputs_checked: (generation.ids.len() * generation.runs.len()) as u64,
+                outputs_checked: again.ids.len() as u64,
                 max_error: 0.0,
-                expected_sha256: generation.ids_sha256.clone(),
-                observed_sha256: generation.ids_sha256.clone(),
+                expected_sha256: generation
+                    .runs
+                    .first()
+                    .map(|run| run.ids_sha256.clone())
+                    .unwrap_or_default(),
+                observed_sha256: ids_sha256(&again.ids),
             },
             derived,
         })
@@ -161,19 +178,17 @@ fn too_few() -> Failure {
     }
 }
 
-/// Where a run differs from the first.
-fn difference(first: &Generation, observed: &[Generation]) -> Option<String> {
-    observed.iter().enumerate().find_map(|(index, run)| {
-        if run.ids != first.ids {
-            let same = run.ids.iter().zip(&first.ids).take_while(|(a, b)| a == b);
-            return Some(format!(
-                "run {index} gave other ids than run 0, from token {} on",
-                same.count()
-            ));
-        }
-        (run.routing != first.routing)
-            .then(|| format!("run {index} took other experts than run 0 for the same ids"))
-    })
+/// Where a repetition differs from the run that it repeats.
+fn difference(run: &Generation, again: &Generation) -> Option<String> {
+    if run.ids != again.ids {
+        let same = run.ids.iter().zip(&again.ids).take_while(|(a, b)| a == b);
+        return Some(format!(
+            "the prompt of run 0 gave other ids when it was repeated, from token {} on",
+            same.count()
+        ));
+    }
+    (run.routing != again.routing)
+        .then(|| "the ids of run 0 took other experts when it was repeated".to_owned())
 }
 
 /// As many samples as were planned.
@@ -199,48 +214,50 @@ fn fixed(generation: &GenerationRecord, duration_ns: u64) -> Stopping {
 fn record(
     case: &Case<GenerationJob>,
     loaded: &Loaded,
-    prompt: &Prompt,
-    first: &Generation,
-    observed: &[Generation],
+    observed: &[(&Prompt, Generation)],
 ) -> Result<GenerationRecord, Failure> {
-    let routing: Vec<RoutingRecord> = first
-        .routing
+    let (prompt, _) = observed.first().ok_or_else(too_few)?;
+    let runs: Vec<GenerationRun> = observed
         .iter()
-        .map(|(position, experts)| RoutingRecord {
-            position: u64::from(*position),
-            experts: experts.clone(),
-        })
+        .map(|(prompt, observed)| run(prompt, observed))
         .collect();
-    let runs: Vec<GenerationRun> = observed.iter().map(run).collect();
     let tokens = prompt.ids.len() as u64;
-    let derived = GenerationFigures::of(tokens, &runs, &routing, loaded.weights.experts);
+    let derived = GenerationFigures::of(tokens, &runs, loaded.weights.experts);
     Ok(GenerationRecord {
         model: case.job.model.clone(),
         weights_sha256: loaded.weights.sha256.clone(),
         engine_sha256: loaded.engine.program_sha256.clone(),
         prompt: prompt_record(prompt),
         witness: case.job.witness,
-        ids: first.ids.clone(),
-        ids_sha256: ids_sha256(&first.ids),
-        routing,
         derived: derived.ok_or_else(too_few)?,
         runs,
     })
 }
 
-fn run(observed: &Generation) -> GenerationRun {
-    let finding = |finding: &crate::subject::Finding| FindingRecord {
+fn run(prompt: &Prompt, observed: &Generation) -> GenerationRun {
+    let finding = |finding: &Finding| FindingRecord {
         name: finding.name().to_owned(),
         message: finding.to_string(),
     };
+    let token = |(position, experts): &(u32, Vec<Vec<u16>>)| RoutingRecord {
+        position: u64::from(*position),
+        experts: experts.clone(),
+    };
     GenerationRun {
+        prompt_ids: match prompt.ids.len() <= INLINE_IDS {
+            true => Reading::of(prompt.ids.clone()),
+            false => Reading::missing("the generator gives them again from the case's seed"),
+        },
+        prompt_sha256: prompt.ids_sha256.clone(),
+        ids_sha256: ids_sha256(&observed.ids),
+        ids: observed.ids.clone(),
+        routing: observed.routing.iter().map(token).collect(),
         sent_ns: observed.sent_ns,
         token_ns: observed
             .stamps_ns
             .iter()
             .map(|stamp| stamp.saturating_sub(observed.sent_ns))
             .collect(),
-        ids_sha256: ids_sha256(&observed.ids),
         self_reported: observed.self_reported.clone(),
         findings: observed.findings.iter().map(finding).collect(),
     }

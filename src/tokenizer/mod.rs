@@ -1,13 +1,13 @@
 //! Text to token ids and back, by the tokenizer that a model file describes. Knows no chat template.
 
 mod bpe;
+mod encode;
 mod error;
 mod split;
 #[cfg(test)]
 pub(crate) mod tests;
-mod tokenizer;
 mod vocabulary;
 
+pub use encode::Tokenizer;
 pub use error::TokenizerError;
-pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;

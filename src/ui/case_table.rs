@@ -17,8 +17,8 @@ const SETTLED: &str = "ok";
 /// What a missing figure looks like.
 const NOTHING: &str = "–";
 
-/// All cases, then the reasons of those that have no figures.
-pub fn render(cases: &[CaseRecord]) -> String {
+/// All cases but generations with figures, then the reasons of those that have none.
+pub fn render(cases: &[CaseRecord]) -> Option<String> {
     let mut table = Table::new(&[
         ("case", Side::Left),
         ("p50", Side::Right),
@@ -30,20 +30,27 @@ pub fn render(cases: &[CaseRecord]) -> String {
         ("n", Side::Right),
         ("state", Side::Left),
     ]);
-    let (curves, groups): (Vec<_>, Vec<_>) = groups(cases).into_iter().partition(Group::is_curve);
+    let shown: Vec<&CaseRecord> = cases
+        .iter()
+        .filter(|case| case.generation.is_none())
+        .collect();
+    let (curves, groups): (Vec<_>, Vec<_>) = groups(&shown).into_iter().partition(Group::is_curve);
     for group in &groups {
         table.group(group.parent);
         for case in &group.cases {
             table.toned_row(row(case));
         }
     }
-    let mut parts = vec![table.render()];
+    let mut parts: Vec<String> = Vec::new();
+    if !groups.is_empty() {
+        parts.push(table.render());
+    }
     parts.extend(curves.iter().map(curve));
     let reasons: Vec<String> = cases.iter().filter_map(reason).collect();
     if !reasons.is_empty() {
         parts.push(reasons.join("\n"));
     }
-    parts.join("\n\n")
+    (!shown.is_empty()).then(|| parts.join("\n\n"))
 }
 
 /// Cases whose ids differ in the last part, in the order run.
@@ -62,9 +69,9 @@ impl Group<'_> {
     }
 }
 
-fn groups(cases: &[CaseRecord]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for case in cases {
+fn groups<'a>(cases: &[&'a CaseRecord]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for &case in cases {
         let (parent, _) = split(&case.id);
         match groups.iter_mut().find(|group| group.parent == parent) {
             Some(group) => group.cases.push(case),

@@ -2,6 +2,7 @@
 
 pub mod case_table;
 pub mod doctor;
+pub mod generation_table;
 pub mod inspection;
 pub mod number;
 pub mod plan;

@@ -3,13 +3,17 @@
 use crate::result::{Payload, SessionStatus};
 
 use super::case_table;
+use super::generation_table;
 use super::number::{duration_ns, significant};
 use super::style::Tone;
 
 /// The whole session in at most 100 columns.
 pub fn render(payload: &Payload) -> String {
-    let mut parts = vec![heading(payload), case_table::render(&payload.cases)];
-    let notes = notes(payload);
+    let mut parts = vec![heading(payload)];
+    parts.extend(case_table::render(&payload.cases));
+    parts.extend(generation_table::render(&payload.cases));
+    let mut notes = generation_table::oddities(&payload.cases);
+    notes.extend(self::notes(payload));
     if !notes.is_empty() {
         parts.push(notes.join("\n"));
     }
@@ -21,12 +25,15 @@ fn heading(payload: &Payload) -> String {
     let machine = &payload.machine;
     let device = match machine.gpu.value() {
         Some(gpu) => {
-            let driver = machine
-                .driver
-                .value()
+            let driver = machine.driver.value();
+            let version = driver
                 .and_then(|driver| driver.version.value())
                 .map_or(String::new(), |version| format!(", driver {version}"));
-            format!("{}{driver}", gpu.name)
+            // Several may be installed; the one that was loaded counts.
+            let library = driver
+                .and_then(|driver| driver.libcuda.value())
+                .map_or(String::new(), |library| format!(" ({})", library.path));
+            format!("{}{version}{library}", gpu.name)
         }
         None => format!(
             "{}, {} logical CPUs; no GPU measured: {}",
@@ -146,7 +153,8 @@ mod tests {
 
     #[test]
     fn every_line_of_a_table_fits_100_columns() {
-        let text = plain(&case_table::render(&sample::on_gpu().cases));
+        let text = plain(&render(&sample::on_gpu()));
+        let text = text.split_once("case ").unwrap().1;
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(100), "{widest:?}\n{text}");
     }

@@ -67,11 +67,11 @@ fn render_file(report: &Report) -> String {
             (command.clone(), Tone::Plain),
         ]);
     }
-    for case in &report.replayed {
+    for run in &report.replayed {
         table.toned_row([
             ("  replayed".to_owned(), Tone::Plain),
-            ("case".to_owned(), Tone::Plain),
-            (case.clone(), Tone::Plain),
+            ("run".to_owned(), Tone::Plain),
+            (run.clone(), Tone::Plain),
         ]);
     }
     let mut levels: Vec<u8> = report.checks.iter().map(|check| check.level).collect();

@@ -78,8 +78,8 @@ pub const CHECKS: &[Check] = checks! {
     2 "weights.shape" "vocabulary, layers and experts are the model's" weights::shape;
     2 "engine.launch" "engines were started by a known driver in a clean environment" weights::engines;
     2 "generation.case" "a generation names its weights, engine, model, prompt and sizes" generation::case;
-    2 "generation.prompt" "the prompt's ids fit their digest, number and vocabulary" generation::prompt;
-    2 "generation.ids" "the ids fit their digest and vocabulary, and are the same in every run" generation::ids;
+    2 "generation.prompt" "prompts fit their digest, number and vocabulary, and no two runs have the same" generation::prompt;
+    2 "generation.ids" "the ids fit their digest, number and vocabulary" generation::ids;
     2 "generation.times" "tokens arrived one after another within the case, and the samples are the times between them" generation::times;
     2 "generation.routing" "sampled tokens went to as many different experts as the model uses" generation::routing;
     2 "generation.figures" "recomputed from the runs" generation::figures;

@@ -1,11 +1,13 @@
 //! Level 2: whether what an engine generated fits its prompt, its weights, its times and itself.
 
+use std::collections::BTreeSet;
+
 use super::context::Context;
 use super::derived::agree;
 use super::outcome::{Findings, Outcome};
 use crate::result::{
     CaseKind, CaseRecord, CaseStatus, GenerationFigures, GenerationRecord, Measurement, Reading,
-    StoppingReason, WarmupReason, WeightsRecord, ids_sha256,
+    RoutingRecord, StoppingReason, WarmupReason, WeightsRecord, ids_sha256,
 };
 
 /// Prompts up to this length are in the result id by id.
@@ -56,9 +58,10 @@ pub(super) fn case(context: &Context<'_>) -> Outcome {
             generation.witness == case.id.ends_with("/witness"),
             "only the case of that name is the witness",
         );
+        let first = generation.runs.first();
         let sizes = [
             ("prompt_tokens", generation.prompt.tokens),
-            ("new_tokens", generation.ids.len() as u64),
+            ("new_tokens", first.map_or(0, |run| run.ids.len() as u64)),
             ("runs", generation.runs.len() as u64),
         ];
         for (name, found) in sizes {
@@ -73,8 +76,8 @@ pub(super) fn case(context: &Context<'_>) -> Outcome {
         );
         let check = &measurement.check;
         expect(
-            check.expected_sha256 == generation.ids_sha256,
-            "the check is not of the ids",
+            first.is_some_and(|run| run.ids_sha256 == check.expected_sha256),
+            "the check is not of the first run's ids",
         );
     }
     findings.outcome()
@@ -86,59 +89,67 @@ pub(super) fn prompt(context: &Context<'_>) -> Outcome {
         let mut expect = |holds: bool, finding: &str| {
             findings.expect(holds, || format!("{}: {finding}", case.id));
         };
-        expect(prompt.tokens > 0, "a prompt of no tokens");
+        expect(prompt.tokens > 0, "prompts of no tokens");
         let inline = prompt.tokens <= INLINE_IDS;
-        expect(
-            inline == prompt.ids.value().is_some(),
-            "prompts of up to 4096 ids, and no others, are given id by id",
-        );
-        expect(
-            inline || !generation.witness,
-            "a witness has a short prompt",
-        );
+        expect(inline || !generation.witness, "a witness has short prompts");
         let corpus = prompt.generator.starts_with("sparkbench.corpus/");
         expect(
             corpus == prompt.corpus_sha256.value().is_some(),
-            "a corpus is named if and only if the prompt is from one",
+            "a corpus is named if and only if the prompts are from one",
         );
-        let Some(ids) = prompt.ids.value() else {
-            return;
-        };
+        let digests: BTreeSet<&str> = generation
+            .runs
+            .iter()
+            .map(|run| run.prompt_sha256.as_str())
+            .collect();
         expect(
-            ids.len() as u64 == prompt.tokens,
-            "there are other than the stated number of prompt ids",
-        );
-        expect(
-            ids_sha256(ids) == prompt.ids_sha256,
-            "the digest is not that of the prompt's ids",
+            digests.len() == generation.runs.len(),
+            "two runs have one prompt",
         );
         let vocabulary = weights_of(context, generation).map_or(0, |weights| weights.vocabulary);
-        expect(
-            ids.iter().all(|id| u64::from(*id) < vocabulary),
-            "the prompt has ids that the vocabulary has not",
-        );
+        for run in &generation.runs {
+            expect(
+                inline == run.prompt_ids.value().is_some(),
+                "prompts of up to 4096 ids, and no others, are given id by id",
+            );
+            let Some(ids) = run.prompt_ids.value() else {
+                continue;
+            };
+            expect(
+                ids.len() as u64 == prompt.tokens,
+                "there are other than the stated number of prompt ids",
+            );
+            expect(
+                ids_sha256(ids) == run.prompt_sha256,
+                "the digest is not that of the prompt's ids",
+            );
+            expect(
+                ids.iter().all(|id| u64::from(*id) < vocabulary),
+                "the prompt has ids that the vocabulary has not",
+            );
+        }
     })
 }
 
 pub(super) fn ids(context: &Context<'_>) -> Outcome {
     context.each_generation(|findings, case, _, generation| {
-        let mut expect = |holds: bool, finding: &str| {
-            findings.expect(holds, || format!("{}: {finding}", case.id));
-        };
-        expect(generation.ids.len() >= 2, "fewer than two tokens");
-        expect(
-            ids_sha256(&generation.ids) == generation.ids_sha256,
-            "the digest is not that of the ids",
-        );
         let vocabulary = weights_of(context, generation).map_or(0, |weights| weights.vocabulary);
-        expect(
-            generation.ids.iter().all(|id| u64::from(*id) < vocabulary),
-            "ids that the vocabulary has not",
-        );
+        let tokens = case.sizes.get("new_tokens").copied().unwrap_or(0);
         for (index, run) in generation.runs.iter().enumerate() {
+            let mut expect = |holds: bool, finding: &str| {
+                findings.expect(holds, || format!("{}: run {index}: {finding}", case.id));
+            };
             expect(
-                run.ids_sha256 == generation.ids_sha256,
-                &format!("run {index} gave other ids"),
+                run.ids.len() >= 2 && run.ids.len() as u64 == tokens,
+                "expected as many tokens as were planned, two at least",
+            );
+            expect(
+                ids_sha256(&run.ids) == run.ids_sha256,
+                "the digest is not that of the ids",
+            );
+            expect(
+                run.ids.iter().all(|id| u64::from(*id) < vocabulary),
+                "ids that the vocabulary has not",
             );
         }
     })
@@ -152,7 +163,7 @@ pub(super) fn times(context: &Context<'_>) -> Outcome {
         let mut before = case.started_ns;
         for (index, run) in generation.runs.iter().enumerate() {
             expect(
-                run.token_ns.len() == generation.ids.len(),
+                run.token_ns.len() == run.ids.len(),
                 format!("run {index} has {} arrivals", run.token_ns.len()),
             );
             expect(
@@ -196,40 +207,43 @@ pub(super) fn routing(context: &Context<'_>) -> Outcome {
         let mut expect = |holds: bool, finding: String| {
             findings.expect(holds, || format!("{}: {finding}", case.id));
         };
-        expect(
-            !native || !generation.routing.is_empty(),
-            "no token's experts were recorded".to_owned(),
-        );
-        let positions = || generation.routing.iter().map(|token| token.position);
-        let (low, tokens) = (
-            generation.prompt.tokens.saturating_sub(1),
-            generation.ids.len(),
-        );
-        let in_range = positions().all(|at| at >= low && at - low < tokens as u64);
-        let rising = positions().zip(positions().skip(1)).all(|(a, b)| a < b);
-        expect(
-            in_range && rising,
-            "sampled positions are not those of generated tokens, in order".to_owned(),
-        );
-        for token in &generation.routing {
-            let layers = token.experts.len() as u64 == weights.layers;
-            let holds = token.experts.iter().all(|chosen| {
-                let mut distinct = chosen.clone();
-                distinct.sort_unstable();
-                distinct.dedup();
-                distinct.len() == chosen.len()
-                    && chosen.len() as u64 == weights.experts_used
-                    && chosen.iter().all(|id| u64::from(*id) < weights.experts)
-            });
+        let low = generation.prompt.tokens.saturating_sub(1);
+        for run in &generation.runs {
             expect(
-                layers && holds,
-                format!(
-                    "position {} does not have {} different experts of {} in each of {} layers",
-                    token.position, weights.experts_used, weights.experts, weights.layers
-                ),
+                !native || !run.routing.is_empty(),
+                "no token's experts were recorded".to_owned(),
             );
+            let positions = || run.routing.iter().map(|token| token.position);
+            let tokens = run.ids.len() as u64;
+            let in_range = positions().all(|at| at >= low && at - low < tokens);
+            let rising = positions().zip(positions().skip(1)).all(|(a, b)| a < b);
+            expect(
+                in_range && rising,
+                "sampled positions are not those of generated tokens, in order".to_owned(),
+            );
+            for token in &run.routing {
+                expect(
+                    has_shape(token, weights),
+                    format!(
+                        "position {} does not have {} different experts of {} in each of {} layers",
+                        token.position, weights.experts_used, weights.experts, weights.layers
+                    ),
+                );
+            }
         }
     })
+}
+
+/// Whether a token went to as many different experts in every layer as the model has it do.
+fn has_shape(token: &RoutingRecord, weights: &WeightsRecord) -> bool {
+    let layers = token.experts.len() as u64 == weights.layers;
+    let sound = |chosen: &Vec<u16>| {
+        let distinct: BTreeSet<&u16> = chosen.iter().collect();
+        distinct.len() == chosen.len()
+            && chosen.len() as u64 == weights.experts_used
+            && chosen.iter().all(|id| u64::from(*id) < weights.experts)
+    };
+    layers && token.experts.iter().all(sound)
 }
 
 pub(super) fn figures(context: &Context<'_>) -> Outcome {

@@ -27,5 +27,5 @@ pub use checks::{CHECKS, Check};
 pub use git::Checkout;
 pub use outcome::Status;
 pub use rebuild::{CodeDigests, Rebuilt, RebuiltKernels, RebuiltRunner};
-pub use replay::{Replayed, ReplayedCase, ReplayedExperts, ReplayedToken, Stranger};
+pub use replay::{RemadePrompt, Replayed, ReplayedExperts, ReplayedRun, ReplayedToken, Stranger};
 pub use report::{CheckOutcome, Options, Report, result_files, verify, verify_file};

@@ -134,7 +134,10 @@ pub(super) fn latency(context: &Context<'_>) -> Outcome {
             (DeviceKind::Cpu, true) => HOST_MEMORY_LATENCY_NS,
             (DeviceKind::Cpu, false) => HOST_OPERATION_NS,
         };
-        let fastest = fastest_ns(measurement);
+        let fastest = match &case.generation {
+            Some(generation) => fastest_token_ns(generation),
+            None => fastest_ns(measurement),
+        };
         findings.expect(fastest >= floor, || {
             format!(
                 "{}: {fastest} ns per operation in the fastest sample, at least {floor} needed",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::outcome::{Findings, Outcome};
-use crate::result::{CaseRecord, GenerationRecord, PromptRecord, Reading, WeightsRecord};
+use crate::result::{GenerationRecord, GenerationRun, PromptRecord, Reading, WeightsRecord};
 
 /// By how much a recorded token may lie below the most probable one: in standard deviations of the logits. Engines round
 /// differently, and within this their choice is a matter of rounding.
@@ -21,19 +21,30 @@ const NOT_ASKED: &str = "not asked for; see --replay";
 pub struct Replayed {
     /// The weights as they were read for the replay, under the model's name in the result. No pin is looked for.
     pub weights: WeightsRecord,
-    /// The replayed cases of that model.
-    pub cases: Vec<ReplayedCase>,
+    /// The replayed runs of that model's cases.
+    pub runs: Vec<ReplayedRun>,
 }
 
-/// What a replay of one case gave.
+/// What a replay of one run gave.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ReplayedCase {
+pub struct ReplayedRun {
     /// The case's id.
-    pub id: String,
+    pub case: String,
+    /// Which of its timed runs, counted from 0.
+    pub run: usize,
     /// The prompt as it was made again, or why it was not.
-    pub prompt: Reading<PromptRecord>,
-    /// The replayed tokens in order, or why the case cannot be replayed: a finding against the result.
+    pub prompt: Reading<RemadePrompt>,
+    /// The replayed tokens in order, or why the run cannot be replayed: a finding against the result.
     pub tokens: Result<Vec<ReplayedToken>, String>,
+}
+
+/// A prompt that was made again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemadePrompt {
+    /// From what.
+    pub record: PromptRecord,
+    /// Digest of its ids.
+    pub ids_sha256: String,
 }
 
 /// What the weights say of one recorded token.
@@ -72,12 +83,17 @@ pub struct Stranger {
     pub gap: f64,
 }
 
-impl ReplayedCase {
+impl ReplayedRun {
+    /// The run as findings name it.
+    fn name(&self) -> String {
+        format!("{}, run {}", self.case, self.run)
+    }
+
     /// What was replayed, and how close it came to the tolerances, in one line.
     pub(super) fn summary(&self) -> String {
         let tokens = match &self.tokens {
             Ok(tokens) => tokens,
-            Err(why) => return format!("{}: not replayed: {why}", self.id),
+            Err(why) => return format!("{}: not replayed: {why}", self.name()),
         };
         let gap = tokens
             .iter()
@@ -89,7 +105,7 @@ impl ReplayedCase {
         let distance = strangers.map(|stranger| stranger.gap).fold(0.0, f64::max);
         format!(
             "{}: {} tokens, at most {gap:.4} sigma below the most probable; {sets} expert sets, at most {:.2} % off",
-            self.id,
+            self.name(),
             tokens.len(),
             distance * 100.0
         )
@@ -165,39 +181,31 @@ fn differing<'a>(stated: &'a WeightsRecord, found: &'a WeightsRecord) -> Vec<&'a
 pub(super) fn prompt(context: &Context<'_>) -> Outcome {
     let mut findings = Findings::default();
     let mut not_made: Option<&str> = None;
-    for (case, generation, replayed) in cases(context) {
-        let stated = &generation.prompt;
-        let Some(made) = replayed.prompt.value() else {
+    for (generation, run, replayed) in runs(context) {
+        let (stated, made) = (&generation.prompt, replayed.prompt.value());
+        let Some(RemadePrompt { record, ids_sha256 }) = made else {
             not_made = replayed.prompt.reason();
             continue;
         };
+        let corpus = |record: &PromptRecord| match record.corpus_sha256.value() {
+            Some(sha256) => sha256.clone(),
+            None => "none".to_owned(),
+        };
         for (name, stated, made) in [
-            ("generator", Some(&stated.generator), Some(&made.generator)),
+            ("generator", &stated.generator, &record.generator),
+            ("corpus_sha256", &corpus(stated), &corpus(record)),
             (
-                "corpus_sha256",
-                stated.corpus_sha256.value(),
-                made.corpus_sha256.value(),
+                "tokens",
+                &stated.tokens.to_string(),
+                &record.tokens.to_string(),
             ),
-            (
-                "ids_sha256",
-                Some(&stated.ids_sha256),
-                Some(&made.ids_sha256),
-            ),
+            ("prompt_sha256", &run.prompt_sha256, ids_sha256),
         ] {
             findings.expect(stated == made, || {
-                let text = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
-                format!(
-                    "{}: {name}: stated {}, made again {}",
-                    case.id,
-                    text(stated),
-                    text(made)
-                )
+                let name_of_run = replayed.name();
+                format!("{name_of_run}: {name}: stated {stated}, made again {made}")
             });
         }
-        let other = stated.ids.value().zip(made.ids.value());
-        findings.expect(other.is_none_or(|(stated, made)| stated == made), || {
-            format!("{}: the ids are not those of generator and seed", case.id)
-        });
     }
     match (outcome(context, findings), not_made) {
         (held, Some(reason)) if held.details.is_empty() => Outcome::skipped(reason),
@@ -207,22 +215,22 @@ pub(super) fn prompt(context: &Context<'_>) -> Outcome {
 
 pub(super) fn tokens(context: &Context<'_>) -> Outcome {
     let mut findings = Findings::default();
-    for (case, _, replayed) in cases(context) {
-        match &replayed.tokens {
-            Err(why) => findings.expect(false, || format!("{}: {why}", case.id)),
-            Ok(tokens) => {
-                for token in tokens {
-                    // A gap that is no number is none that can be borne.
-                    let borne = token.gap_sigma <= TIE_SIGMA;
-                    findings.expect(borne, || {
-                        format!(
-                            "{}: behind position {} the weights give {}, {:.4} sigma above the recorded {}",
-                            case.id, token.position, token.best, token.gap_sigma, token.recorded
-                        )
-                    });
-                }
-            }
+    for (.., replayed) in runs(context) {
+        for token in replayed.tokens.iter().flatten() {
+            // A gap that is no number is none that can be borne.
+            let borne = token.gap_sigma <= TIE_SIGMA;
+            findings.expect(borne, || {
+                format!(
+                    "{}: behind position {} the weights give {}, {:.4} sigma above the recorded {}",
+                    replayed.name(),
+                    token.position,
+                    token.best,
+                    token.gap_sigma,
+                    token.recorded
+                )
+            });
         }
+        not_replayed(&mut findings, replayed);
     }
     outcome(context, findings)
 }
@@ -230,35 +238,34 @@ pub(super) fn tokens(context: &Context<'_>) -> Outcome {
 pub(super) fn experts(context: &Context<'_>) -> Outcome {
     let mut findings = Findings::default();
     let mut any = false;
-    for (case, _, replayed) in cases(context) {
-        let tokens = match &replayed.tokens {
-            Ok(tokens) => tokens,
-            Err(why) => {
-                any = true;
-                findings.expect(false, || format!("{}: {why}", case.id));
-                continue;
-            }
-        };
-        for token in tokens {
-            let Some(experts) = &token.experts else {
-                continue;
-            };
-            any = true;
-            for Stranger { layer, expert, gap } in &experts.strangers {
+    for (.., replayed) in runs(context) {
+        for token in replayed.tokens.iter().flatten() {
+            any |= token.experts.is_some();
+            let strangers = token.experts.iter().flat_map(|experts| &experts.strangers);
+            for Stranger { layer, expert, gap } in strangers {
                 findings.expect(*gap <= TIE_PROBABILITY, || {
                     format!(
                         "{}: position {}, layer {layer}: expert {expert} is {:.1} % less probable than any that the weights choose",
-                        case.id,
+                        replayed.name(),
                         token.position,
                         gap * 100.0
                     )
                 });
             }
         }
+        any |= replayed.tokens.is_err();
+        not_replayed(&mut findings, replayed);
     }
     match any || context.replayed.is_empty() {
         true => outcome(context, findings),
         false => Outcome::skipped("no experts were recorded where tokens were replayed"),
+    }
+}
+
+/// Notes a run that cannot be replayed.
+fn not_replayed(findings: &mut Findings, replayed: &ReplayedRun) {
+    if let Err(why) = &replayed.tokens {
+        findings.expect(false, || format!("{}: {why}", replayed.name()));
     }
 }
 
@@ -270,14 +277,16 @@ fn outcome(context: &Context<'_>, findings: Findings) -> Outcome {
     }
 }
 
-/// The replayed cases beside what the result has of them.
-fn cases<'a>(
+/// The replayed runs beside what the result has of them.
+fn runs<'a>(
     context: &Context<'a>,
-) -> impl Iterator<Item = (&'a CaseRecord, &'a GenerationRecord, &'a ReplayedCase)> {
-    let replayed = context.replayed.iter().flat_map(|model| &model.cases);
+) -> impl Iterator<Item = (&'a GenerationRecord, &'a GenerationRun, &'a ReplayedRun)> {
+    let replayed = context.replayed.iter().flat_map(|model| &model.runs);
     let payload = context.payload;
     replayed.filter_map(move |replayed| {
-        let case = payload.cases.iter().find(|case| case.id == replayed.id)?;
-        Some((case, case.generation.as_ref()?, replayed))
+        let mut cases = payload.cases.iter();
+        let case = cases.find(|case| case.id == replayed.case)?;
+        let generation = case.generation.as_ref()?;
+        Some((generation, generation.runs.get(replayed.run)?, replayed))
     })
 }

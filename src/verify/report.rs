@@ -11,7 +11,7 @@ use super::context::Context;
 use super::git::Checkout;
 use super::outcome::{Outcome, Status};
 use super::rebuild::Rebuilt;
-use super::replay::{Replayed, ReplayedCase};
+use super::replay::{Replayed, ReplayedRun};
 use crate::build_info::{self, Build};
 use crate::result::{ReadError, Reading, parse, read};
 
@@ -65,7 +65,7 @@ pub struct Report {
     pub skipped: usize,
     /// The commands by which the commit was built again; none if it was not.
     pub rebuilt_by: Vec<String>,
-    /// The cases that were replayed, each with what was compared; level 4 is about no other case.
+    /// The runs that were replayed, each with what was compared; level 4 is about no other run.
     pub replayed: Vec<String>,
     /// All checks in order of their levels.
     pub checks: Vec<CheckOutcome>,
@@ -157,8 +157,8 @@ pub(super) fn verify_as(
         replayed: context
             .replayed
             .iter()
-            .flat_map(|model| &model.cases)
-            .map(ReplayedCase::summary)
+            .flat_map(|model| &model.runs)
+            .map(ReplayedRun::summary)
             .collect(),
         ..report(file, |check| (check.run)(&context))
     }

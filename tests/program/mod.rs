@@ -20,6 +20,7 @@ pub fn command_of(program: &str, home: &Path, arguments: &[&str]) -> Command {
         .env_remove("SPARKBENCH_PROVENANCE")
         .env_remove("RUST_BACKTRACE")
         .env("XDG_DATA_HOME", home)
+        .env("XDG_CACHE_HOME", home)
         .env("TMPDIR", home)
         .env("COLUMNS", "100")
         .stdin(Stdio::null())

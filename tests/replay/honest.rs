@@ -22,11 +22,14 @@ fn an_honest_result_reaches_level_4() {
     let report = replayed(&HONEST.file, model());
     assert_eq!(failed(&report), []);
     assert_eq!(report["level"]["value"], 4);
+    let run = |run| {
+        format!(
+            "e2e/qwen35_35b_a3b/witness, run {run}: 64 tokens, at most 0.0000 sigma below the most probable; 36 expert sets, at most 0.00 % off"
+        )
+    };
     assert_eq!(
         report["replayed"],
-        serde_json::json!([
-            "e2e/qwen35_35b_a3b/witness: 64 tokens, at most 0.0000 sigma below the most probable; 36 expert sets, at most 0.00 % off"
-        ])
+        serde_json::json!([run(0), run(1), run(2)])
     );
     let output = verify(&HONEST.file, &["--replay", text(model())]);
     assert!(
@@ -72,11 +75,14 @@ fn longer_cases_are_replayed_at_chosen_positions() {
     let report: serde_json::Value = serde_json::from_slice(&positions("71,126,64").stdout).unwrap();
     let report = &report["files"][0];
     assert_eq!(failed_replays(report), [""; 0]);
+    let run = |run| {
+        format!(
+            "e2e/qwen35_35b_a3b/witness, run {run}: 3 tokens, at most 0.0000 sigma below the most probable; 8 expert sets, at most 0.00 % off"
+        )
+    };
     assert_eq!(
         report["replayed"],
-        serde_json::json!([
-            "e2e/qwen35_35b_a3b/witness: 3 tokens, at most 0.0000 sigma below the most probable; 8 expert sets, at most 0.00 % off"
-        ])
+        serde_json::json!([run(0), run(1), run(2)])
     );
     // Behind 126 the last token was chosen; before 63 none was.
     for outside in ["127", "62", "18446744073709551615"] {
@@ -96,9 +102,10 @@ fn a_long_prompt_is_made_again_from_its_seed() {
             .cases
             .iter_mut()
             .find(|case| case.generation.is_some());
-        let generation = case.unwrap().generation.as_mut().unwrap();
-        generation.prompt.ids =
-            Reading::missing("the generator gives them again from the case's seed");
+        for run in &mut case.unwrap().generation.as_mut().unwrap().runs {
+            run.prompt_ids =
+                Reading::missing("the generator gives them again from the case's seed");
+        }
     });
     assert_eq!(failed_replays(&replayed(&file, model())), [""; 0]);
 }

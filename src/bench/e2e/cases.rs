@@ -10,7 +10,7 @@ use crate::result::{Cache, CaseKind, Comparison, DeviceKind, Rotation, Work};
 const WITNESS_TOKENS: u64 = 64;
 /// Tokens chosen behind longer prompts.
 const NEW_TOKENS: u64 = 128;
-/// Timed runs; one more goes before them untimed.
+/// Timed runs; one more goes before them and one behind, untimed.
 const RUNS: u64 = 3;
 /// Every so many tokens, and with the last, the experts are asked for.
 const TRACE_STRIDE: u64 = 8;
@@ -128,8 +128,8 @@ fn case(
             cache_bytes: platform.cache_bytes,
         },
         memory_bytes: resident_bytes.max(weights.file_bytes) + WORKSPACE_BYTES,
-        estimate_ns: (run_ns * (RUNS + 1) as f64) as u64,
-        reference: "the ids of the first run; `verify --replay` holds them to the weights",
+        estimate_ns: (run_ns * (RUNS + 2) as f64) as u64,
+        reference: "the ids of the first run, once more behind its prompt; a replay holds all to the weights",
         comparison: Comparison::Exact,
         tolerance: 0.0,
         job: GenerationJob {

@@ -10,6 +10,6 @@ mod weights;
 pub use cases::{GenerationJob, generation_cases};
 pub use digest::{FileDigest, differing, digest};
 pub use error::WeightsError;
-pub use prompts::{Prompts, PromptsError, prompt_record};
+pub use prompts::{Prompts, PromptsError, prompt_record, prompt_seed};
 pub use store::Store;
 pub use weights::Weights;

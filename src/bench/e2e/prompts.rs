@@ -82,23 +82,22 @@ impl Prompts {
     }
 }
 
-/// Prompts up to this length are recorded id by id.
-const INLINE_IDS: usize = 4096;
+/// Seed of the prompt of a case's timed run, from the case's seed (16 hex digits).
+pub fn prompt_seed(case_seed: &str, run: u64) -> u64 {
+    // `case_seed` writes nothing else than a number.
+    let number = u64::from_str_radix(case_seed, 16).unwrap_or_default();
+    number.wrapping_add(run)
+}
 
-/// What a result says of a prompt.
+/// What a result says of a prompt and the others of its case.
 pub fn prompt_record(prompt: &Prompt) -> PromptRecord {
     PromptRecord {
         generator: prompt.source.generator().to_owned(),
         corpus_sha256: match &prompt.source {
             Source::Corpus { sha256, .. } => Reading::of(sha256.clone()),
-            Source::Text { .. } => Reading::missing("the prompt is generated text"),
-            Source::PlainIds { .. } => Reading::missing("the prompt is plain ids"),
+            Source::Text { .. } => Reading::missing("the prompts are generated text"),
+            Source::PlainIds { .. } => Reading::missing("the prompts are plain ids"),
         },
         tokens: prompt.ids.len() as u64,
-        ids: match prompt.ids.len() <= INLINE_IDS {
-            true => Reading::of(prompt.ids.clone()),
-            false => Reading::missing("the generator gives them again from the case's seed"),
-        },
-        ids_sha256: prompt.ids_sha256.clone(),
     }
 }

@@ -1,10 +1,10 @@
 //! What a replay gave, and what follows from it for a result.
 
 use super::sealing::failed;
-use crate::result::{GenerationRecord, Payload, PromptRecord, Reading, sample, seal};
+use crate::result::{GenerationRecord, Payload, Reading, sample, seal};
 use crate::verify::{
-    Options, Replayed, ReplayedCase, ReplayedExperts, ReplayedToken, Report, Status, Stranger,
-    verify,
+    Options, RemadePrompt, Replayed, ReplayedExperts, ReplayedRun, ReplayedToken, Report, Status,
+    Stranger, verify,
 };
 
 fn generation(payload: &Payload) -> (&str, &GenerationRecord) {
@@ -16,7 +16,7 @@ fn generation(payload: &Payload) -> (&str, &GenerationRecord) {
 /// What a replay of the sample gives if it is honest.
 fn honest(payload: &Payload) -> Replayed {
     let (id, generation) = generation(payload);
-    let first = generation.prompt.tokens - 1;
+    let (first, run) = (generation.prompt.tokens - 1, &generation.runs[0]);
     let token = |(step, id): (u64, &u32)| ReplayedToken {
         position: first + step,
         recorded: *id,
@@ -24,16 +24,20 @@ fn honest(payload: &Payload) -> Replayed {
         gap_sigma: 0.0,
         experts: None,
     };
-    let mut tokens: Vec<ReplayedToken> = (0..).zip(&generation.ids).map(token).collect();
+    let mut tokens: Vec<ReplayedToken> = (0..).zip(&run.ids).map(token).collect();
     tokens[0].experts = Some(ReplayedExperts {
         sets: 30,
         strangers: vec![],
     });
     Replayed {
         weights: payload.weights[0].clone(),
-        cases: vec![ReplayedCase {
-            id: id.to_owned(),
-            prompt: Reading::of(generation.prompt.clone()),
+        runs: vec![ReplayedRun {
+            case: id.to_owned(),
+            run: 0,
+            prompt: Reading::of(RemadePrompt {
+                record: generation.prompt.clone(),
+                ids_sha256: run.prompt_sha256.clone(),
+            }),
             tokens: Ok(tokens),
         }],
     }
@@ -58,7 +62,7 @@ fn failed_after(edit: impl FnOnce(&mut Replayed)) -> Vec<&'static str> {
 }
 
 fn first(replayed: &mut Replayed) -> &mut ReplayedToken {
-    &mut replayed.cases[0].tokens.as_mut().unwrap()[0]
+    &mut replayed.runs[0].tokens.as_mut().unwrap()[0]
 }
 
 fn with_gap(gap: f64) -> Vec<&'static str> {
@@ -93,7 +97,7 @@ fn near_equals_are_ties() {
 #[test]
 fn what_cannot_be_replayed_does_not_hold() {
     let failed = failed_after(|replayed| {
-        replayed.cases[0].tokens = Err("ids of another model".to_owned());
+        replayed.runs[0].tokens = Err("ids of another model".to_owned());
     });
     assert_eq!(failed, ["replay.tokens", "replay.experts"]);
 }
@@ -119,8 +123,8 @@ fn every_fact_about_the_file_is_compared() {
 
 #[test]
 fn a_prompt_that_cannot_be_made_again_is_skipped_and_another_one_is_found() {
-    let status = |edit: fn(&mut Reading<PromptRecord>)| {
-        let report = after(|replayed| edit(&mut replayed.cases[0].prompt));
+    let status = |edit: fn(&mut Reading<RemadePrompt>)| {
+        let report = after(|replayed| edit(&mut replayed.runs[0].prompt));
         let mut checks = report.checks.into_iter();
         checks
             .find(|check| check.name == "replay.prompt")
@@ -132,7 +136,7 @@ fn a_prompt_that_cannot_be_made_again_is_skipped_and_another_one_is_found() {
         status(|prompt| *prompt = Reading::missing("no corpus")),
         Status::Skipped
     );
-    fn edited(prompt: &mut Reading<PromptRecord>, edit: fn(&mut PromptRecord)) {
+    fn edited(prompt: &mut Reading<RemadePrompt>, edit: fn(&mut RemadePrompt)) {
         let mut other = prompt.value().unwrap().clone();
         edit(&mut other);
         *prompt = Reading::of(other);
@@ -142,11 +146,12 @@ fn a_prompt_that_cannot_be_made_again_is_skipped_and_another_one_is_found() {
         Status::Fail
     );
     assert_eq!(
-        status(|prompt| edited(prompt, |p| p.corpus_sha256 = Reading::of("0".repeat(64)))),
+        status(|prompt| edited(prompt, |p| p.record.corpus_sha256 =
+            Reading::of("0".repeat(64)))),
         Status::Fail
     );
     assert_eq!(
-        status(|prompt| edited(prompt, |p| p.generator = "other/1".to_owned())),
+        status(|prompt| edited(prompt, |p| p.record.generator = "other/1".to_owned())),
         Status::Fail
     );
 }

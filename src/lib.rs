@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod quant;
 pub mod rebuild;
 pub mod reference;
+pub mod replay;
 pub mod result;
 pub mod run;
 pub mod stats;

@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "report",
     "compare",
     "rebuild",
+    "replay",
     "verify",
     "subject",
     "bench",

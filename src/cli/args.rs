@@ -138,8 +138,18 @@ pub struct VerifyArgs {
     /// checkout in `.` if --git names none
     #[arg(long)]
     pub rebuild: bool,
-    /// Accept results that are no pinned evidence (no commit, uncommitted changes, a stand-in for nixpkgs): for
-    /// development, since nobody can rebuild the program
+    /// Send the recorded tokens through this model file on the CPU and compare what it gives (level 4): the witness in
+    /// full, in minutes for a file of full size; may be repeated, once for each model
+    #[arg(long, value_name = "GGUF")]
+    pub replay: Vec<PathBuf>,
+    /// Replay longer cases, too, at these positions: of tokens behind which another was chosen, counted from 0
+    #[arg(long, value_name = "N", value_delimiter = ',', requires = "replay")]
+    pub positions: Vec<u64>,
+    /// Text that the prompts of the replayed result were cut from
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub corpus: Option<PathBuf>,
+    /// Accept results that are no pinned evidence (no commit, uncommitted changes, a stand-in for nixpkgs, weights that
+    /// no configuration pins): for development, since nobody can make such a result again
     #[arg(long)]
     pub allow_unpinned: bool,
     /// Print the report as JSON

@@ -8,6 +8,7 @@ use crate::gguf::GgufError;
 use crate::model::ModelError;
 use crate::model::synth::SynthError;
 use crate::rebuild::RebuildError;
+use crate::replay::ReplayError;
 use crate::result::{ReadError, SaltError, SealError};
 use crate::run::RunError;
 
@@ -148,6 +149,16 @@ impl From<RunError> for CliError {
 impl From<RebuildError> for CliError {
     fn from(error: RebuildError) -> Self {
         Self::from_parts(Exit::Device, &error, error.hint())
+    }
+}
+
+impl From<ReplayError> for CliError {
+    fn from(error: ReplayError) -> Self {
+        let exit = match error.is_out_of_memory() {
+            true => Exit::Output,
+            false => Exit::Usage,
+        };
+        Self::from_parts(exit, &error, error.hint())
     }
 }
 

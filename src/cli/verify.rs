@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::rebuild::Plan;
+use crate::replay::{Sitting, Wanted, WeightsFile};
 use crate::result::{parse, read};
 use crate::ui;
+use crate::ui::progress::Activity;
 use crate::verify::{Options, Report, result_files, verify_file};
 
 use super::args::VerifyArgs;
@@ -17,10 +19,15 @@ use super::output::{show, show_json};
 
 /// Checks every file, prints the reports, and fails if one file does not verify.
 pub fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
+    let weights = args
+        .replay
+        .iter()
+        .map(|path| WeightsFile::open(path))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut reports: Vec<Report> = Vec::new();
     for path in &args.paths {
         for file in result_files(path)? {
-            let options = options(args, &file)?;
+            let options = options(args, &file, &weights)?;
             reports.push(verify_file(&file, &options)?);
         }
     }
@@ -38,22 +45,39 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
     Err(CliError::new(Exit::NotVerified, message, hint))
 }
 
-/// What is known of the commit of `file` apart from the file.
-fn options(args: &VerifyArgs, file: &Path) -> Result<Options, CliError> {
+/// What is known of the commit and the weights of `file` apart from the file.
+fn options(args: &VerifyArgs, file: &Path, weights: &[WeightsFile]) -> Result<Options, CliError> {
     let mut options = Options {
         git: args.git.clone(),
         allow_unpinned: args.allow_unpinned,
-        rebuilt: None,
+        ..Options::default()
     };
-    if !args.rebuild {
+    if !args.rebuild && weights.is_empty() {
         return Ok(options);
     }
-    let git = options.git.get_or_insert_with(|| PathBuf::from("."));
     // What cannot be read is the affair of the checks.
-    if let Some(result) = read(file).ok().and_then(|bytes| parse(&bytes).ok()) {
+    let Some(result) = read(file).ok().and_then(|bytes| parse(&bytes).ok()) else {
+        return Ok(options);
+    };
+    let wanted = Wanted {
+        positions: &args.positions,
+        corpus: args.corpus.as_deref(),
+    };
+    let sittings: Vec<Sitting> = weights
+        .iter()
+        .map(|weights| weights.sitting(&result.payload, wanted))
+        .collect::<Result<_, _>>()?;
+    if args.rebuild {
+        let git = options.git.get_or_insert_with(|| PathBuf::from("."));
         let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         let plan = Plan::new(&result.payload, git, &variable)?;
         options.rebuilt = Some(plan.run());
+    }
+    for sitting in sittings {
+        let activity = Activity::begin();
+        let replayed = sitting.replay(&|what: &str| activity.doing(what));
+        activity.finish();
+        options.replayed.push(replayed?);
     }
     Ok(options)
 }

@@ -8,21 +8,21 @@ use super::{Observer, Request};
 use crate::{
     bench::{
         Case,
-        e2e::{GenerationJob, Store, Weights, WeightsError, differing, digest},
+        e2e::{
+            GenerationJob, Prompts, PromptsError, Store, Weights, WeightsError, differing, digest,
+        },
     },
     gguf::{Gguf, Map},
-    model::{Architecture, Scale, synth},
-    prompt::{Corpus, Prompt, PromptError, Source},
+    model::{Scale, synth},
+    prompt::PromptError,
     result::{
         CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
-        case_seed,
     },
     subject::{
         Fault, Limits, LlamaOptions, LlamaServer, ModelShape, Native, NativeOptions, Subject,
         SubjectError,
     },
     telemetry::SessionClock,
-    tokenizer::{Tokenizer, TokenizerError, Vocabulary},
 };
 
 /// The engine of this suite, beside the harness.
@@ -53,8 +53,8 @@ impl From<WeightsError> for Failure {
     }
 }
 
-impl From<TokenizerError> for Failure {
-    fn from(error: TokenizerError) -> Self {
+impl From<PromptsError> for Failure {
+    fn from(error: PromptsError) -> Self {
         Self::infrastructure(error)
     }
 }
@@ -97,14 +97,7 @@ pub(super) struct Loaded {
     pub(super) weights: WeightsRecord,
     pub(super) engine: EngineRecord,
     pub(super) subject: Box<dyn Subject>,
-    prompts: Prompts,
-}
-
-/// Whence a model's prompts are.
-enum Prompts {
-    Ids(Vec<u32>),
-    Text(Box<Tokenizer>),
-    Corpus(Box<Tokenizer>, Corpus),
+    pub(super) prompts: Prompts,
 }
 
 impl Generated {
@@ -115,20 +108,6 @@ impl Generated {
         if !self.weights.contains(&loaded.weights) {
             self.weights.push(loaded.weights.clone());
         }
-    }
-}
-
-impl Loaded {
-    /// `tokens` ids that `seed` chooses.
-    pub(super) fn prompt(&self, seed: u64, tokens: u64) -> Result<Prompt, Failure> {
-        let tokens = usize::try_from(tokens).unwrap_or(usize::MAX);
-        Ok(match &self.prompts {
-            Prompts::Ids(ordinary) => Prompt::from_plain_ids(ordinary, seed, tokens)?,
-            Prompts::Text(tokenizer) => Prompt::from_text(tokenizer, seed, tokens),
-            Prompts::Corpus(tokenizer, corpus) => {
-                Prompt::from_corpus(tokenizer, corpus, seed, tokens)?
-            }
-        })
     }
 }
 
@@ -182,14 +161,6 @@ impl Generator<'_> {
         generated
     }
 
-    /// Seed of a case's prompt.
-    pub(super) fn prompt_seed(&self, case: &Case<GenerationJob>) -> (String, u64) {
-        let seed = case_seed(self.seed, &case.id);
-        // Sixteen hex digits, which this crate just made.
-        let number = u64::from_str_radix(&seed, 16).unwrap_or_default();
-        (seed, number)
-    }
-
     /// Has an engine load a model while the harness reads the same file.
     ///
     /// # Errors
@@ -212,8 +183,10 @@ impl Generator<'_> {
             let subject = self.start(weights, &path, context);
             (read.join(), subject)
         });
-        let weights =
+        let record =
             record.map_err(|_| Failure::infrastructure("reading the weights failed"))??;
+        let corpus = self.request.corpus.as_deref();
+        let prompts = Prompts::new(&file, record.vocabulary, corpus)?;
         let (driver, subject) = subject?;
         let launch = subject.launch();
         let engine = EngineRecord {
@@ -224,10 +197,10 @@ impl Generator<'_> {
             environment: launch.environment.clone(),
         };
         Ok(Loaded {
-            weights,
+            weights: record,
             engine,
             subject,
-            prompts: self.prompts(&file)?,
+            prompts,
         })
     }
 
@@ -343,25 +316,6 @@ impl Generator<'_> {
         })
     }
 
-    fn prompts(&self, file: &Gguf<Map>) -> Result<Prompts, Failure> {
-        let metadata = file.metadata();
-        if metadata.get("tokenizer.ggml.model").is_none() {
-            // The file of a test, of which no id is special.
-            let vocabulary = Architecture::read(metadata, file.tensors())
-                .map_err(Failure::infrastructure)?
-                .vocabulary();
-            return Ok(Prompts::Ids((0..vocabulary as u32).collect()));
-        }
-        if synth::is_synthetic(metadata) {
-            return Ok(Prompts::Ids(Vocabulary::from_gguf(metadata)?.ordinary()));
-        }
-        let tokenizer = Box::new(Tokenizer::from_gguf(metadata)?);
-        Ok(match &self.request.corpus {
-            Some(path) => Prompts::Corpus(tokenizer, Corpus::read(path)?),
-            None => Prompts::Text(tokenizer),
-        })
-    }
-
     /// A case without figures.
     pub(super) fn without(
         &self,
@@ -392,13 +346,4 @@ fn beside_harness() -> PathBuf {
         .ok()
         .and_then(|harness| Some(harness.parent()?.join(ENGINE)))
         .unwrap_or_else(|| ENGINE.into())
-}
-
-/// SHA-256 of the corpus that a prompt is a window of.
-pub(super) fn corpus_sha256(source: &Source) -> Reading<String> {
-    match source {
-        Source::Corpus { sha256, .. } => Reading::of(sha256.clone()),
-        Source::Text { .. } => Reading::missing("the prompt is generated text"),
-        Source::PlainIds { .. } => Reading::missing("the prompt is plain ids"),
-    }
 }

@@ -1,13 +1,16 @@
 //! The timed runs of one generation: what is asked, what is compared, what becomes of it in the record.
 
-use super::generation::{Failure, Generator, Loaded, corpus_sha256};
+use super::generation::{Failure, Generator, Loaded};
 use crate::{
-    bench::{Case, e2e::GenerationJob},
+    bench::{
+        Case,
+        e2e::{GenerationJob, prompt_record, prompt_seed},
+    },
     prompt::Prompt,
     result::{
         Basis, CaseRecord, CaseStatus, Check, FindingRecord, GenerationFigures, GenerationRecord,
-        GenerationRun, Inputs, Measurement, Peaks, PromptRecord, Reading, RoutingRecord, Stopping,
-        StoppingReason, StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, derive,
+        GenerationRun, Inputs, Measurement, Peaks, Reading, RoutingRecord, Stopping,
+        StoppingReason, StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, case_seed, derive,
         ids_sha256,
     },
     subject::{Finding, Generation, Task},
@@ -31,14 +34,20 @@ impl Generator<'_> {
         target: &TargetRecord,
     ) -> Result<CaseRecord, Failure> {
         let started_ns = self.clock.now_ns();
-        let (seed, number) = self.prompt_seed(case);
+        let seed = case_seed(self.seed, &case.id);
         let job = &case.job;
         let traced = job.traced();
         // A prompt for each run, so that nothing an engine keeps of an earlier one helps it.
         let prompts = (0..job.runs)
-            .map(|run| loaded.prompt(number.wrapping_add(run), job.prompt_tokens))
+            .map(|run| {
+                loaded
+                    .prompts
+                    .prompt(prompt_seed(&seed, run), job.prompt_tokens)
+            })
             .collect::<Result<Vec<_>, _>>()?;
-        let other = loaded.prompt(number.wrapping_sub(1), job.prompt_tokens)?;
+        let other = loaded
+            .prompts
+            .prompt(prompt_seed(&seed, job.runs), job.prompt_tokens)?;
         let mut generate = |prompt: &Prompt| {
             let task = Task {
                 prompt: &prompt.ids,
@@ -218,11 +227,7 @@ fn record(
         model: case.job.model.clone(),
         weights_sha256: loaded.weights.sha256.clone(),
         engine_sha256: loaded.engine.program_sha256.clone(),
-        prompt: PromptRecord {
-            generator: prompt.source.generator().to_owned(),
-            corpus_sha256: corpus_sha256(&prompt.source),
-            tokens,
-        },
+        prompt: prompt_record(prompt),
         witness: case.job.witness,
         derived: derived.ok_or_else(too_few)?,
         runs,

@@ -61,6 +61,28 @@ impl Observer for Progress {
     }
 }
 
+/// What a command is at, in a few words at a time.
+pub struct Activity {
+    bar: ProgressBar,
+}
+
+impl Activity {
+    /// Nothing yet.
+    pub fn begin() -> Self {
+        Self { bar: bar(false) }
+    }
+
+    /// It is at `what`.
+    pub fn doing(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    /// Removes the line.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// The progress of a file that is written.
 pub struct ByteProgress {
     bar: ProgressBar,

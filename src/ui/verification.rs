@@ -67,6 +67,13 @@ fn render_file(report: &Report) -> String {
             (command.clone(), Tone::Plain),
         ]);
     }
+    for run in &report.replayed {
+        table.toned_row([
+            ("  replayed".to_owned(), Tone::Plain),
+            ("run".to_owned(), Tone::Plain),
+            (run.clone(), Tone::Plain),
+        ]);
+    }
     let mut levels: Vec<u8> = report.checks.iter().map(|check| check.level).collect();
     levels.sort_unstable();
     levels.dedup();
@@ -121,6 +128,7 @@ mod tests {
             failed: count(Status::Fail),
             allowed: count(Status::Allowed),
             rebuilt_by: Vec::new(),
+            replayed: Vec::new(),
             skipped: count(Status::Skipped),
             checks,
         }

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::outcome::Outcome;
 use super::{
     cases, checkout, derived, file, generation, images, machine, physics, provenance, rebuild,
-    session, telemetry, timing, weights,
+    replay, session, telemetry, timing, weights,
 };
 
 /// One check.
@@ -120,4 +120,8 @@ pub const CHECKS: &[Check] = checks! {
     2 "telemetry.bounds" "clocks, power, temperature and memory are possible" telemetry::bounds;
     3 "rebuild.runner" "store path, NAR hash and executable are those that Nix builds of the commit" rebuild::runner;
     3 "rebuild.kernels" "kernel images have the code, per architecture, that the commit compiles to" rebuild::kernels;
+    4 "replay.weights" "the file has the digests, tensor by tensor, and the shape that the result states" replay::weights;
+    4 "replay.prompt" "the prompt is the one that generator and seed give" replay::prompt;
+    4 "replay.tokens" "each token is the most probable one, or within 0.02 standard deviations of the logits" replay::tokens;
+    4 "replay.experts" "each recorded expert is one that the router chooses, or within 1 % of the least probable of them" replay::experts;
 };

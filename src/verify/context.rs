@@ -3,6 +3,7 @@
 use super::git::Checkout;
 use super::outcome::{Findings, Outcome};
 use super::rebuild::Rebuilt;
+use super::replay::Replayed;
 use super::report::Options;
 use crate::build_info::Build;
 use crate::result::{
@@ -19,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) allow_unpinned: bool,
     /// What a rebuild gave, if one was asked for.
     pub(super) rebuilt: Option<&'a Result<Rebuilt, String>>,
+    /// What replays gave, one of each model; empty if none was asked for.
+    pub(super) replayed: &'a [Replayed],
     /// Peaks recomputed from the samples.
     pub(super) peaks: Peaks,
     /// Derived figures of each case, recomputed from the samples.
@@ -46,6 +49,7 @@ impl<'a> Context<'a> {
             checkout,
             allow_unpinned: options.allow_unpinned,
             rebuilt: options.rebuilt.as_ref(),
+            replayed: &options.replayed,
             peaks,
         }
     }

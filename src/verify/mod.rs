@@ -1,4 +1,4 @@
-//! Decides whether a result file may be believed, from its bytes alone, with a git checkout, or with a rebuild; measures and builds nothing.
+//! Decides whether a result file may be believed, from its bytes alone, with a git checkout, a rebuild or a replay; measures and builds nothing.
 
 mod cases;
 mod checkout;
@@ -14,6 +14,7 @@ mod outcome;
 mod physics;
 mod provenance;
 mod rebuild;
+mod replay;
 mod report;
 mod session;
 mod telemetry;
@@ -26,4 +27,5 @@ pub use checks::{CHECKS, Check};
 pub use git::Checkout;
 pub use outcome::Status;
 pub use rebuild::{CodeDigests, Rebuilt, RebuiltKernels, RebuiltRunner};
+pub use replay::{RemadePrompt, Replayed, ReplayedExperts, ReplayedRun, ReplayedToken, Stranger};
 pub use report::{CheckOutcome, Options, Report, result_files, verify, verify_file};

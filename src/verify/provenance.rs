@@ -93,7 +93,7 @@ pub(super) fn nixpkgs(context: &Context<'_>) -> Outcome {
 }
 
 /// The outcome where a result is no pinned evidence.
-fn unpinned(context: &Context<'_>, finding: String, step: &str) -> Outcome {
+pub(super) fn unpinned(context: &Context<'_>, finding: String, step: &str) -> Outcome {
     match context.allow_unpinned {
         true => Outcome::allowed(finding),
         false => Outcome::fail(format!("{finding}; {step}")),

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::git::Checkout;
 use super::outcome::{Outcome, Status};
 use super::rebuild::Rebuilt;
+use super::replay::{Replayed, ReplayedRun};
 use crate::build_info::{self, Build};
 use crate::result::{ReadError, Reading, parse, read};
 
@@ -19,11 +20,14 @@ use crate::result::{ReadError, Reading, parse, read};
 pub struct Options {
     /// A git checkout that must hold the commit that the result names.
     pub git: Option<PathBuf>,
-    /// Accept a result that is no pinned evidence: of an unknown commit, of a working copy with uncommitted changes, or
-    /// of a toolchain that flake.lock does not pin. For development: nobody can rebuild such a program.
+    /// Accept a result that is no pinned evidence: of an unknown commit, of a working copy with uncommitted changes, of a
+    /// toolchain that flake.lock does not pin, or of weights that no configuration pins. For development: nobody can
+    /// make such a result again.
     pub allow_unpinned: bool,
     /// What the commit gave when it was built again, or why it does not build.
     pub rebuilt: Option<Result<Rebuilt, String>>,
+    /// What replays with weights files gave, one of each model; empty if none was asked for.
+    pub replayed: Vec<Replayed>,
 }
 
 /// One check of one file.
@@ -49,7 +53,7 @@ pub struct Report {
     /// The highest level at which something was looked at, and up to which no check failed.
     pub level: Reading<u8>,
     /// Whether the result is pinned evidence: no check failed, and none was allowed to, so that a stranger can build the
-    /// program again from what the result names.
+    /// program again from what the result names, and get the same weights.
     pub pinned: bool,
     /// Checks that held.
     pub passed: usize,
@@ -61,6 +65,8 @@ pub struct Report {
     pub skipped: usize,
     /// The commands by which the commit was built again; none if it was not.
     pub rebuilt_by: Vec<String>,
+    /// The runs that were replayed, each with what was compared; level 4 is about no other run.
+    pub replayed: Vec<String>,
     /// All checks in order of their levels.
     pub checks: Vec<CheckOutcome>,
 }
@@ -148,6 +154,12 @@ pub(super) fn verify_as(
             .and_then(|r| r.as_ref().ok())
             .map(commands)
             .unwrap_or_default(),
+        replayed: context
+            .replayed
+            .iter()
+            .flat_map(|model| &model.runs)
+            .map(ReplayedRun::summary)
+            .collect(),
         ..report(file, |check| (check.run)(&context))
     }
 }
@@ -207,6 +219,7 @@ fn report(file: &str, mut run: impl FnMut(&Check) -> Outcome) -> Report {
         failed: count(Status::Fail),
         allowed: count(Status::Allowed),
         rebuilt_by: Vec::new(),
+        replayed: Vec::new(),
         skipped: count(Status::Skipped),
         checks,
     }

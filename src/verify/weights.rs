@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::outcome::{Findings, Outcome};
+use super::provenance::unpinned;
 use crate::config::{self, Model, Role, SyntheticScale};
 use crate::result::{WeightsOrigin, WeightsRecord, tensors_sha256};
 
@@ -46,19 +47,22 @@ fn pinned<'a>(model: &'a Model, weights: &WeightsRecord) -> Option<(u64, &'a str
 
 pub(super) fn pins(context: &Context<'_>) -> Outcome {
     let mut findings = Findings::default();
+    let mut not_frozen: Option<String> = None;
     for weights in &context.payload.weights {
-        let Some(model) = built_in(weights) else {
-            findings.expect(false, || format!("{}: no built-in model", weights.model));
-            continue;
+        let model = built_in(weights);
+        let missing = match (&model, weights.pin.reason()) {
+            (None, _) => Some("no built-in model"),
+            (_, reason) => reason,
         };
-        if let Some(reason) = weights.pin.reason() {
-            findings.expect(false, || {
-                format!("{}: the weights are not frozen: {reason}", weights.model)
-            });
+        if let Some(reason) = missing {
+            not_frozen.get_or_insert(format!(
+                "{}: the weights are not frozen: {reason}",
+                weights.model
+            ));
             continue;
         }
         let found = (weights.file_bytes, weights.sha256.as_str());
-        let pin = pinned(&model, weights);
+        let pin = model.as_ref().and_then(|model| pinned(model, weights));
         findings.expect(pin == Some(found), || {
             let expected = pin.map_or("no such pin".to_owned(), |(bytes, sha256)| {
                 format!("{bytes} bytes of digest {sha256}")
@@ -69,9 +73,12 @@ pub(super) fn pins(context: &Context<'_>) -> Outcome {
             )
         });
     }
-    match context.payload.weights.is_empty() {
-        true => Outcome::skipped(NONE),
-        false => findings.outcome(),
+    match (findings.outcome(), not_frozen) {
+        _ if context.payload.weights.is_empty() => Outcome::skipped(NONE),
+        (held, Some(finding)) if held.details.is_empty() => {
+            unpinned(context, finding, "measure with a file that is pinned")
+        }
+        (outcome, _) => outcome,
     }
 }
 

@@ -207,8 +207,8 @@ impl Lab {
     pub fn report(&self, payload: &Payload, variables: &BTreeMap<&str, OsString>) -> Report {
         let options = Options {
             git: Some(self.repository()),
-            allow_unpinned: false,
             rebuilt: Some(self.rebuild(payload, variables).unwrap()),
+            ..Options::default()
         };
         verify("result", seal(payload).unwrap().text.as_bytes(), &options)
     }

@@ -11,7 +11,7 @@ static FILES: LazyLock<(tempfile::TempDir, [PathBuf; 2])> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     let paths = [1, 2].map(|seed| {
         let path = directory.path().join(format!("{seed}.gguf"));
-        std::fs::write(&path, file(seed)).unwrap();
+        std::fs::write(&path, file(seed, vec![])).unwrap();
         path
     });
     (directory, paths)
@@ -51,12 +51,14 @@ pub fn architecture() -> Architecture {
     })
 }
 
-/// A GGUF file with F32 values from `seed`: norms about 1, matrices that keep the size of what they multiply.
-fn file(seed: u64) -> Vec<u8> {
+/// A GGUF file with F32 values from `seed`: norms about 1, matrices that keep the size of what they multiply. `more`
+/// is metadata beside the model's.
+pub fn file(seed: u64, more: Vec<(String, Value)>) -> Vec<u8> {
     let architecture = architecture();
     let name = Value::String(architecture.name().to_owned());
     let mut metadata = vec![("general.architecture".to_owned(), name)];
     metadata.extend(architecture.metadata());
+    metadata.extend(more);
     let shapes = architecture.tensors().into_iter();
     let table: Vec<_> = shapes
         .map(|shape| (shape.name, shape.dims, TensorType::F32))

@@ -3,11 +3,13 @@
 mod cases;
 mod digest;
 mod error;
+mod prompts;
 mod store;
 mod weights;
 
 pub use cases::{GenerationJob, generation_cases};
 pub use digest::{FileDigest, differing, digest};
 pub use error::WeightsError;
+pub use prompts::{Prompts, PromptsError, prompt_record, prompt_seed};
 pub use store::Store;
 pub use weights::Weights;

@@ -51,6 +51,12 @@ impl CpuEngine {
         })
     }
 
+    /// Probability of every routed expert for the last token, \[layers\]\[experts\]: the softmax of the router's logits
+    /// over all experts; empty while there is no token.
+    pub fn router(&self) -> &[Vec<f32>] {
+        self.network.router()
+    }
+
     /// Whether all of `ids` may be appended.
     fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
         let vocabulary = self.architecture.vocabulary();

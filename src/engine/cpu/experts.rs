@@ -39,11 +39,36 @@ pub(super) struct Choice {
     pub weight: f32,
 }
 
+/// What a layer's router made of several tokens.
+pub(super) struct Routed {
+    /// The experts of each token.
+    pub choices: Vec<Vec<Choice>>,
+    /// Of the last token, the probability of every expert.
+    pub last: Vec<f32>,
+}
+
+impl Routed {
+    /// Each token goes to the `used` experts that its `logits` make the most probable.
+    pub fn of(logits: &Activations, used: usize) -> Self {
+        let probabilities = |logits: &[f32]| {
+            let mut probabilities = logits.to_vec();
+            softmax(&mut probabilities);
+            probabilities
+        };
+        let last = logits.rows().next_back().map(probabilities);
+        Routed {
+            choices: logits
+                .rows()
+                .map(|logits| choose(probabilities(logits), used))
+                .collect(),
+            last: last.unwrap_or_default(),
+        }
+    }
+}
+
 /// The `used` most probable experts by falling probability, the lower id first where two are equal. Their weights are
-/// the probabilities (the softmax of `logits` over all experts), divided by their sum.
-pub(super) fn route(logits: &[f32], used: usize) -> Vec<Choice> {
-    let mut probabilities = logits.to_vec();
-    softmax(&mut probabilities);
+/// the probabilities (the softmax over all experts), divided by their sum.
+fn choose(probabilities: Vec<f32>, used: usize) -> Vec<Choice> {
     let mut choices: Vec<Choice> = probabilities
         .into_iter()
         .enumerate()
@@ -123,18 +148,31 @@ impl Experts {
 mod tests {
     use super::*;
 
+    fn logits(experts: usize, values: &[f32]) -> Activations {
+        let mut logits = Activations::zeros(values.len() / experts, experts);
+        logits.values_mut().copy_from_slice(values);
+        logits
+    }
+
     #[test]
     fn the_most_probable_experts_come_first_and_share_all_the_weight() {
-        let choices = route(&[0.0, 2.0, 1.0, 2.0], 3);
+        let logits = logits(4, &[7.0, 0.0, 0.0, 0.0, 0.0, 2.0, 1.0, 2.0]);
+        let routed = Routed::of(&logits, 3);
+        assert_eq!(routed.choices[0][0].expert, 0);
+        let choices = &routed.choices[1];
         let experts: Vec<usize> = choices.iter().map(|choice| choice.expert).collect();
         assert_eq!(experts, [1, 3, 2]);
         let sum: f32 = choices.iter().map(|choice| choice.weight).sum();
         assert!((sum - 1.0).abs() < 1e-6);
         assert!((choices[0].weight / choices[2].weight - 1f32.exp()).abs() < 1e-5);
+        // Of the last token alone, and of experts that were not chosen, too.
+        assert!((routed.last[1] / routed.last[0] - 2f32.exp()).abs() < 1e-4);
+        assert!((routed.last.iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn logits_that_are_no_numbers_still_choose() {
-        assert_eq!(route(&[f32::NAN; 4], 2).len(), 2);
+        let logits = logits(4, &[f32::NAN; 4]);
+        assert_eq!(Routed::of(&logits, 2).choices[0].len(), 2);
     }
 }

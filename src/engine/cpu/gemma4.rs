@@ -8,7 +8,7 @@ use crate::model::{Gemma4, LayerKind};
 
 use super::activations::Activations;
 use super::attention::{Heads, KvCache};
-use super::experts::{Choice, Experts, Mlp, route};
+use super::experts::{Choice, Experts, Mlp, Routed};
 use super::layer::Layer;
 use super::matrix::Matrix;
 use super::memory::CHUNK;
@@ -104,25 +104,25 @@ pub(super) fn heads(shape: &Gemma4, kind: LayerKind) -> Heads {
 }
 
 impl Layer for GemmaLayer {
-    fn forward(&mut self, x: &mut Activations, first: usize) -> Vec<Vec<Choice>> {
+    fn forward(&mut self, x: &mut Activations, first: usize) -> Routed {
         let normalised = |x: &Activations, weight| normalised(x, Some(weight), self.epsilon);
         let h = normalised(x, &self.attn_norm);
         let attended = self.attention.forward(&h, first, self.epsilon);
         x.add(&normalised(&attended, &self.post_attention_norm));
 
-        let choices = self.route(x);
+        let routed = self.route(x);
         let dense = self.dense.apply(&normalised(x, &self.ffn_norm));
-        let routed = self.experts.apply(
+        let sparse = self.experts.apply(
             &normalised(x, &self.pre_experts_norm),
-            &self.scaled(&choices),
+            &self.scaled(&routed.choices),
         );
         let mut branch = normalised(&dense, &self.post_dense_norm);
-        branch.add(&normalised(&routed, &self.post_experts_norm));
+        branch.add(&normalised(&sparse, &self.post_experts_norm));
         x.add(&normalised(&branch, &self.post_ffn_norm));
         x.values_mut()
             .iter_mut()
             .for_each(|x| *x *= self.output_scale);
-        choices
+        routed
     }
 
     fn reset(&mut self) {
@@ -132,13 +132,9 @@ impl Layer for GemmaLayer {
 
 impl GemmaLayer {
     /// The experts of each token: the router has a norm of its own, without weight, on the residual stream.
-    fn route(&self, x: &Activations) -> Vec<Vec<Choice>> {
+    fn route(&self, x: &Activations) -> Routed {
         let r = normalised(x, Some(&self.router_scale), self.epsilon);
-        let logits = self.router.times(&r);
-        let logits = logits.rows();
-        logits
-            .map(|logits| route(logits, self.experts_used))
-            .collect()
+        Routed::of(&self.router.times(&r), self.experts_used)
     }
 
     /// The choices with each expert's own scale in its weight.

@@ -27,6 +27,8 @@ pub(super) struct Network {
     position: usize,
     logits: Vec<f32>,
     routing: Vec<Vec<u32>>,
+    /// Probability of every expert for the last token, \[layers\]\[experts\].
+    router: Vec<Vec<f32>>,
 }
 
 impl Network {
@@ -43,7 +45,8 @@ impl Network {
             .optional("output.weight")?
             .unwrap_or_else(|| embedding.clone());
         let output_norm = weights.vector("output_norm.weight")?;
-        let (position, logits, routing) = (0, Vec::new(), Vec::new());
+        let (position, logits) = (0, Vec::new());
+        let (routing, router) = (Vec::new(), Vec::new());
         Ok(match architecture {
             Architecture::Qwen35Moe(shape) => Network {
                 embedding,
@@ -56,6 +59,7 @@ impl Network {
                 position,
                 logits,
                 routing,
+                router,
             },
             Architecture::Gemma4(shape) => Network {
                 embedding,
@@ -68,6 +72,7 @@ impl Network {
                 position,
                 logits,
                 routing,
+                router,
             },
         })
     }
@@ -87,12 +92,18 @@ impl Network {
         &self.routing
     }
 
+    /// What each layer's router made of the last token.
+    pub fn router(&self) -> &[Vec<f32>] {
+        &self.router
+    }
+
     /// Forgets all tokens.
     pub fn reset(&mut self) {
         self.layers.iter_mut().for_each(|layer| layer.reset());
         self.position = 0;
         self.logits.clear();
         self.routing.clear();
+        self.router.clear();
     }
 
     /// Appends `ids`, which the vocabulary has, where the context has room for them.
@@ -114,11 +125,13 @@ impl Network {
             row.iter_mut().for_each(|x| *x *= self.embedding_scale);
         }
         self.routing.clear();
+        self.router.clear();
         for layer in &mut self.layers {
-            let choices = layer.forward(&mut x, self.position);
-            let last = choices.last().into_iter().flatten();
+            let routed = layer.forward(&mut x, self.position);
+            let last = routed.choices.last().into_iter().flatten();
             self.routing
                 .push(last.map(|choice| choice.expert as u32).collect());
+            self.router.push(routed.last);
         }
         self.position += ids.len();
         x

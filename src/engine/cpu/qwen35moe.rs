@@ -9,7 +9,7 @@ use crate::model::{LayerKind, Qwen35Moe};
 use super::activations::Activations;
 use super::attention::{Heads, KvCache};
 use super::delta_net::{DeltaHeads, DeltaState};
-use super::experts::{Choice, Experts, Mlp, route};
+use super::experts::{Experts, Mlp, Routed};
 use super::layer::Layer;
 use super::matrix::Matrix;
 use super::memory::CHUNK;
@@ -106,20 +106,15 @@ pub(super) fn heads(shape: &Qwen35Moe) -> Heads {
 }
 
 impl Layer for QwenLayer {
-    fn forward(&mut self, x: &mut Activations, first: usize) -> Vec<Vec<Choice>> {
+    fn forward(&mut self, x: &mut Activations, first: usize) -> Routed {
         let h = normalised(x, Some(&self.attn_norm), self.epsilon);
         x.add(&match &mut self.mixer {
             Mixer::Attention(attention) => attention.forward(&h, first, self.epsilon),
             Mixer::DeltaNet(delta_net) => delta_net.forward(&h, self.epsilon),
         });
         let h = normalised(x, Some(&self.post_attention_norm), self.epsilon);
-        let choices: Vec<Vec<Choice>> = self
-            .router
-            .times(&h)
-            .rows()
-            .map(|logits| route(logits, self.experts_used))
-            .collect();
-        x.add(&self.experts.apply(&h, &choices));
+        let routed = Routed::of(&self.router.times(&h), self.experts_used);
+        x.add(&self.experts.apply(&h, &routed.choices));
         let mut shared = self.shared_expert.apply(&h);
         let gates = self.shared_router.times(&h);
         for (shared, gate) in shared.rows_mut().zip(gates.values()) {
@@ -127,7 +122,7 @@ impl Layer for QwenLayer {
             shared.iter_mut().for_each(|shared| *shared *= gate);
         }
         x.add(&shared);
-        choices
+        routed
     }
 
     fn reset(&mut self) {

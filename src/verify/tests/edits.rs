@@ -90,7 +90,7 @@ fn what_is_no_pinned_evidence_is_named_and_can_be_allowed() {
         });
     }
     type Edit<'a> = &'a dyn Fn(&mut Payload);
-    let edits: [(&str, Edit<'_>); 6] = [
+    let edits: [(&str, Edit<'_>); 7] = [
         ("provenance.clean", &|p| {
             p.build.provenance.dirty = Reading::of(true);
         }),
@@ -108,6 +108,9 @@ fn what_is_no_pinned_evidence_is_named_and_can_be_allowed() {
         }),
         ("provenance.nixpkgs", &|p| {
             of_nix(p, |nix| nix.nixpkgs_nar_hash = Reading::missing("a path"));
+        }),
+        ("weights.pins", &|p| {
+            p.weights[0].pin = Reading::missing("no pin has this digest");
         }),
     ];
     for (check, edit) in edits {

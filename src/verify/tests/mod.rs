@@ -3,4 +3,5 @@
 mod edits;
 mod git;
 mod owners;
+mod replay;
 mod sealing;

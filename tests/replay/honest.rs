@@ -1,0 +1,157 @@
+//! Honest results pass, and what cannot be replayed is refused.
+
+use std::fs;
+
+use sparkbench::result::{Payload, Reading};
+
+use crate::lab::{HONEST, failed, failed_replays, replayed, verify};
+use crate::model::{model, other_model};
+use crate::program::{refusal, sparkbench, stderr, stdout, text};
+
+/// The session's one case made one that is not replayed in full.
+fn longer(payload: &mut Payload) {
+    let case = payload
+        .cases
+        .iter_mut()
+        .find(|case| case.generation.is_some());
+    case.unwrap().generation.as_mut().unwrap().witness = false;
+}
+
+#[test]
+fn an_honest_result_reaches_level_4() {
+    let report = replayed(&HONEST.file, model());
+    assert_eq!(failed(&report), []);
+    assert_eq!(report["level"]["value"], 4);
+    let run = |run| {
+        format!(
+            "e2e/qwen35_35b_a3b/witness, run {run}: 64 tokens, at most 0.0000 sigma below the most probable; 36 expert sets, at most 0.00 % off"
+        )
+    };
+    assert_eq!(
+        report["replayed"],
+        serde_json::json!([run(0), run(1), run(2)])
+    );
+    let output = verify(&HONEST.file, &["--replay", text(model())]);
+    assert!(
+        stdout(&output).contains(": verified, level 4"),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn what_was_not_asked_for_is_not_counted() {
+    let output = verify(&HONEST.file, &["--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = &report["files"][0];
+    assert_eq!(report["level"]["value"], 2);
+    assert_eq!(report["replayed"], serde_json::json!([]));
+    let checks = report["checks"].as_array().unwrap();
+    let replays = checks.iter().filter(|check| check["level"] == 4);
+    let states: Vec<_> = replays
+        .map(|check| (&check["status"], &check["details"]))
+        .collect();
+    let skipped = serde_json::json!("skipped");
+    let why = serde_json::json!(["not asked for; see --replay"]);
+    assert_eq!(states, [(&skipped, &why); 4]);
+}
+
+#[test]
+fn longer_cases_are_replayed_at_chosen_positions() {
+    let file = HONEST.forged("longer.json", longer);
+    let positions = |positions: &str| {
+        verify(
+            &file,
+            &[
+                "--replay",
+                text(model()),
+                "--positions",
+                positions,
+                "--json",
+            ],
+        )
+    };
+    let report: serde_json::Value = serde_json::from_slice(&positions("71,126,64").stdout).unwrap();
+    let report = &report["files"][0];
+    assert_eq!(failed_replays(report), [""; 0]);
+    let run = |run| {
+        format!(
+            "e2e/qwen35_35b_a3b/witness, run {run}: 3 tokens, at most 0.0000 sigma below the most probable; 8 expert sets, at most 0.00 % off"
+        )
+    };
+    assert_eq!(
+        report["replayed"],
+        serde_json::json!([run(0), run(1), run(2)])
+    );
+    // Behind 126 the last token was chosen; before 63 none was.
+    for outside in ["127", "62", "18446744073709551615"] {
+        assert_eq!(
+            refusal(&positions(outside)),
+            format!(
+                "exit code 2\nerror: expected positions behind which a case longer than its witness chose a token, found {outside}\nhint: a token was chosen behind the prompt's last position and each one after it; the witness is replayed in full\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_long_prompt_is_made_again_from_its_seed() {
+    let file = HONEST.forged("long_prompt.json", |payload| {
+        let case = payload
+            .cases
+            .iter_mut()
+            .find(|case| case.generation.is_some());
+        for run in &mut case.unwrap().generation.as_mut().unwrap().runs {
+            run.prompt_ids =
+                Reading::missing("the generator gives them again from the case's seed");
+        }
+    });
+    assert_eq!(failed_replays(&replayed(&file, model())), [""; 0]);
+}
+
+#[test]
+fn other_weights_of_the_same_shape_are_named_tensor_by_tensor() {
+    let report = replayed(&HONEST.file, other_model());
+    let failed = failed(&report);
+    let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["replay.weights", "replay.tokens", "replay.experts"]);
+    let (_, weights) = &failed[0];
+    assert!(weights.contains("sha256: stated "), "{weights}");
+    assert!(
+        weights.contains("other tensors than stated: blk.0."),
+        "{weights}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_a_wrong_argument() {
+    let home = HONEST.home.path();
+    let gemma = home.join("gemma.gguf");
+    let made = [
+        "weights",
+        "synth",
+        "gemma4_26b_a4b",
+        text(&gemma),
+        "--scale",
+        "tiny",
+    ];
+    assert!(sparkbench(home, &made).status.success());
+    assert_eq!(
+        refusal(&verify(&HONEST.file, &["--replay", text(&gemma)])),
+        format!(
+            "exit code 2\nerror: expected a measured case of gemma4 in the result, which {} is of, found none\nhint: the result names its models in `weights`; `sparkbench inspect` shows what a file holds\n",
+            gemma.display()
+        )
+    );
+    let broken = home.join("broken.gguf");
+    fs::write(&broken, b"GGUF").unwrap();
+    for path in [broken, home.join("absent.gguf")] {
+        let said = refusal(&verify(&HONEST.file, &["--replay", text(&path)]));
+        assert!(said.starts_with("exit code 2\nerror: "), "{said}");
+    }
+    for alone in [["--positions", "7"], ["--corpus", "text.txt"]] {
+        let output = verify(&HONEST.file, &alone);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
+}

@@ -101,7 +101,7 @@ fn gap_sigma(logits: &[f32], best: u32, recorded: u32) -> f64 {
     let squares = logits.iter().map(|x| (f64::from(*x) - mean).powi(2));
     let sigma = (squares.sum::<f64>() / count).sqrt();
     match logit(best) - logit(recorded) {
-        gap if gap == 0.0 => 0.0,
+        0.0 => 0.0,
         gap => gap / sigma,
     }
 }

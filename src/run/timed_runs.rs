@@ -86,9 +86,13 @@ impl Generator<'_> {
             });
         }
         let generation = record(case, loaded, &observed)?;
-        let stopping = fixed(&generation, duration_ns);
-        let measurement =
-            self.measurement(case, &generation, &again, warmup, stopping, seed, target)?;
+        let course = Course {
+            seed,
+            warmup,
+            duration_ns,
+            again,
+        };
+        let measurement = measurement(case, &generation, course, target)?;
         Ok(CaseRecord {
             id: case.id.clone(),
             family: case.family().into(),
@@ -112,63 +116,70 @@ impl Generator<'_> {
         let gbps = self.read_gbps.filter(|_| cold)?;
         Some((bytes as f64 / gbps) as u64)
     }
+}
 
-    fn measurement(
-        &self,
-        case: &Case<GenerationJob>,
-        generation: &GenerationRecord,
-        again: &Generation,
-        warmup: Warmup,
-        stopping: Stopping,
-        seed: String,
-        target: &TargetRecord,
-    ) -> Result<Measurement, Failure> {
-        let samples_ns: Vec<u64> = generation
-            .runs
-            .iter()
-            .flat_map(GenerationRun::gaps_ns)
-            .collect();
-        let basis = Basis {
-            kind: case.kind,
-            labels: &case.labels,
-            work: case.work,
-            operations_per_sample: case.operations_per_sample,
-            samples_ns: &samples_ns,
-        };
-        // The session's peaks are known at its end, when all derived figures are computed again.
-        let peaks = Peaks::missing("the session goes on");
-        let derived = derive(&basis, &peaks, target).ok_or_else(too_few)?;
-        Ok(Measurement {
-            timer: Timer::MonotonicRaw,
-            cache: case.cache,
-            operations_per_sample: case.operations_per_sample,
-            work: case.work,
-            rotation: case.rotation,
-            inputs: Inputs {
-                generator: generation.prompt.generator.clone(),
-                seed,
-            },
-            warmup,
-            stopping,
-            discards: Vec::new(),
-            samples_ns,
-            check: Check {
-                reference: case.reference.into(),
-                comparison: case.comparison,
-                tolerance: case.tolerance,
-                poisoned: false,
-                outputs_checked: again.ids.len() as u64,
-                max_error: 0.0,
-                expected_sha256: generation
-                    .runs
-                    .first()
-                    .map(|run| run.ids_sha256.clone())
-                    .unwrap_or_default(),
-                observed_sha256: ids_sha256(&again.ids),
-            },
-            derived,
-        })
-    }
+/// What happened beside the timed runs.
+struct Course {
+    /// Seed of the case, 16 hex digits.
+    seed: String,
+    warmup: Warmup,
+    /// Time of all timed runs together.
+    duration_ns: u64,
+    /// The first run's prompt, once more.
+    again: Generation,
+}
+
+fn measurement(
+    case: &Case<GenerationJob>,
+    generation: &GenerationRecord,
+    course: Course,
+    target: &TargetRecord,
+) -> Result<Measurement, Failure> {
+    let samples_ns: Vec<u64> = generation
+        .runs
+        .iter()
+        .flat_map(GenerationRun::gaps_ns)
+        .collect();
+    let basis = Basis {
+        kind: case.kind,
+        labels: &case.labels,
+        work: case.work,
+        operations_per_sample: case.operations_per_sample,
+        samples_ns: &samples_ns,
+    };
+    // The session's peaks are known at its end, when all derived figures are computed again.
+    let peaks = Peaks::missing("the session goes on");
+    let derived = derive(&basis, &peaks, target).ok_or_else(too_few)?;
+    Ok(Measurement {
+        timer: Timer::MonotonicRaw,
+        cache: case.cache,
+        operations_per_sample: case.operations_per_sample,
+        work: case.work,
+        rotation: case.rotation,
+        inputs: Inputs {
+            generator: generation.prompt.generator.clone(),
+            seed: course.seed,
+        },
+        warmup: course.warmup,
+        stopping: fixed(generation, course.duration_ns),
+        discards: Vec::new(),
+        samples_ns,
+        check: Check {
+            reference: case.reference.into(),
+            comparison: case.comparison,
+            tolerance: case.tolerance,
+            poisoned: false,
+            outputs_checked: course.again.ids.len() as u64,
+            max_error: 0.0,
+            expected_sha256: generation
+                .runs
+                .first()
+                .map(|run| run.ids_sha256.clone())
+                .unwrap_or_default(),
+            observed_sha256: ids_sha256(&course.again.ids),
+        },
+        derived,
+    })
 }
 
 fn too_few() -> Failure {

@@ -31,6 +31,9 @@ pub enum ReplayError {
         /// `general.architecture` of the file.
         architecture: &'static str,
     },
+    /// Nothing would be replayed.
+    #[error("expected a witness in the result, or positions of its longer cases, found neither")]
+    NoPositions,
     /// No longer case chose a token there.
     #[error(
         "expected positions behind which a case longer than its witness chose a token, found {position}"
@@ -56,12 +59,23 @@ impl ReplayError {
                 "the result names its models in `weights`; `sparkbench inspect` shows what a file holds"
                     .to_owned(),
             ),
+            Self::NoPositions => {
+                Some("name positions behind which tokens were chosen with --positions".to_owned())
+            }
             Self::Position { .. } => Some(
                 "a token was chosen behind the prompt's last position and each one after it; the witness is replayed in full"
                     .to_owned(),
             ),
             Self::NeedsCorpus => Some("give it with --corpus FILE".to_owned()),
         }
+    }
+
+    /// Whether it is about this result alone, so that another may be replayed with the same file.
+    pub fn is_of_one_result(&self) -> bool {
+        matches!(
+            self,
+            Self::NoCase { .. } | Self::NoPositions | Self::Position { .. }
+        )
     }
 
     /// Whether memory ran out.

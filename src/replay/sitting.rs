@@ -19,7 +19,7 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Whether some longer case has each position.
+    /// Whether some longer case has each position, and there is something to replay at all.
     pub(super) fn check(
         &self,
         cases: &[(&CaseRecord, &GenerationRecord)],
@@ -33,6 +33,9 @@ impl Wanted<'_> {
             Some(position) => Err(ReplayError::Position {
                 position: *position,
             }),
+            None if self.positions.is_empty() && cases.iter().all(|(_, case)| !case.witness) => {
+                Err(ReplayError::NoPositions)
+            }
             None => Ok(()),
         }
     }

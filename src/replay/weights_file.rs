@@ -43,7 +43,7 @@ impl WeightsFile {
     ///
     /// # Errors
     ///
-    /// [`ReplayError::NoCase`], [`ReplayError::Position`], [`ReplayError::Prompts`].
+    /// [`ReplayError::NoCase`], [`ReplayError::NoPositions`], [`ReplayError::Position`], [`ReplayError::Prompts`].
     pub fn sitting<'a>(
         &'a self,
         payload: &'a Payload,

@@ -22,6 +22,8 @@ pub(super) struct Context<'a> {
     pub(super) rebuilt: Option<&'a Result<Rebuilt, String>>,
     /// What replays gave, one of each model; empty if none was asked for.
     pub(super) replayed: &'a [Replayed],
+    /// Why none was made although one was asked for.
+    pub(super) not_replayed: Option<&'a str>,
     /// Peaks recomputed from the samples.
     pub(super) peaks: Peaks,
     /// Derived figures of each case, recomputed from the samples.
@@ -50,6 +52,7 @@ impl<'a> Context<'a> {
             allow_unpinned: options.allow_unpinned,
             rebuilt: options.rebuilt.as_ref(),
             replayed: &options.replayed,
+            not_replayed: options.not_replayed.as_deref(),
             peaks,
         }
     }

@@ -28,6 +28,8 @@ pub struct Options {
     pub rebuilt: Option<Result<Rebuilt, String>>,
     /// What replays with weights files gave, one of each model; empty if none was asked for.
     pub replayed: Vec<Replayed>,
+    /// Why there is none although one was asked for: the result is of other models.
+    pub not_replayed: Option<String>,
 }
 
 /// One check of one file.
@@ -200,20 +202,20 @@ fn report(file: &str, mut run: impl FnMut(&Check) -> Outcome) -> Report {
         })
         .collect();
     let count = |status| checks.iter().filter(|check| check.status == status).count();
-    let looked_at = checks.iter().filter(|check| check.status == Status::Pass);
-    let highest = looked_at.map(|check| check.level).max().unwrap_or(0);
     let failed_at = checks
         .iter()
         .filter(|check| check.status == Status::Fail)
         .map(|check| check.level)
         .min();
+    let looked_at = checks.iter().filter(|check| check.status == Status::Pass);
+    let reached = looked_at
+        .map(|check| check.level)
+        .filter(|level| failed_at.is_none_or(|failed_at| *level < failed_at))
+        .max();
     Report {
         file: file.to_owned(),
         verified: failed_at.is_none(),
-        level: match failed_at {
-            None => Reading::of(highest),
-            Some(level) => Reading::from_option(level.checked_sub(1), "a check of level 0 failed"),
-        },
+        level: Reading::from_option(reached, "a check of level 0 failed"),
         pinned: failed_at.is_none() && count(Status::Allowed) == 0,
         passed: count(Status::Pass),
         failed: count(Status::Fail),

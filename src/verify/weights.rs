@@ -6,7 +6,7 @@ use super::context::Context;
 use super::outcome::{Findings, Outcome};
 use super::provenance::unpinned;
 use crate::config::{self, Model, Role, SyntheticScale};
-use crate::result::{WeightsOrigin, WeightsRecord, tensors_sha256};
+use crate::result::{SessionStatus, WeightsOrigin, WeightsRecord, tensors_sha256};
 
 /// Ways to speak to an engine.
 const DRIVERS: [&str; 2] = ["native", "llama_server"];
@@ -82,9 +82,26 @@ pub(super) fn pins(context: &Context<'_>) -> Outcome {
     }
 }
 
+/// Whether a case generated with these weights, or failed and does not say with which of its model.
+fn is_used(context: &Context<'_>, weights: &WeightsRecord) -> bool {
+    let of_model = format!("e2e/{}/", weights.model);
+    let cases = context.payload.cases.iter();
+    let mut generations = cases
+        .filter(|case| case.id.starts_with(&of_model))
+        .map(|case| case.generation.as_ref());
+    generations.any(|generation| generation.is_none_or(|it| it.weights_sha256 == weights.sha256))
+}
+
 pub(super) fn manifest(context: &Context<'_>) -> Outcome {
     let mut findings = Findings::default();
+    let mut seen = BTreeSet::new();
     for weights in &context.payload.weights {
+        let once = seen.insert((&weights.model, &weights.sha256));
+        findings.expect(once, || format!("{}: listed twice", weights.model));
+        let complete = context.payload.session.status == SessionStatus::Complete;
+        findings.expect(!complete || is_used(context, weights), || {
+            format!("{}: no case was given them", weights.model)
+        });
         let mut expect = |holds: bool, finding: &str| {
             findings.expect(holds, || format!("{}: {finding}", weights.model));
         };

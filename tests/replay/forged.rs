@@ -97,6 +97,29 @@ fn altered_digests_of_weights_are_not_those_of_the_file() {
 }
 
 #[test]
+fn weights_of_another_digest_do_not_hide_behind_the_true_ones() {
+    let edit = |payload: &mut Payload| {
+        let mut other = payload.weights[0].clone();
+        other.sha256 = "5eed".repeat(16);
+        let mut cases = payload.cases.iter_mut();
+        let generation = cases.find_map(|case| case.generation.as_mut());
+        generation.unwrap().weights_sha256 = other.sha256.clone();
+        payload.weights.push(other);
+    };
+    let report = replayed(&HONEST.forged("second_weights.json", edit), model());
+    let failed = failed(&report);
+    assert_eq!(names(&failed), ["weights.manifest", "replay.weights"]);
+}
+
+#[test]
+fn the_level_reached_is_one_at_which_something_was_looked_at() {
+    let edit = |payload: &mut Payload| with_ids(payload, |ids| ids[63] = (ids[63] + 1) % 1024);
+    let report = replayed(&HONEST.forged("level.json", edit), model());
+    // Nobody asked for a rebuild.
+    assert_eq!(report["level"]["value"], 2);
+}
+
+#[test]
 fn an_altered_prompt_is_not_that_of_the_seed() {
     let failed = after("prompt", |payload| {
         let run = run(payload);

@@ -96,6 +96,48 @@ fn longer_cases_are_replayed_at_chosen_positions() {
 }
 
 #[test]
+fn a_result_without_a_witness_needs_positions() {
+    let file = HONEST.forged("no_witness.json", longer);
+    assert_eq!(
+        refusal(&verify(&file, &["--replay", text(model())])),
+        "exit code 2\nerror: expected a witness in the result, or positions of its longer cases, found neither\nhint: name positions behind which tokens were chosen with --positions\n"
+    );
+}
+
+#[test]
+fn among_results_those_that_the_weights_are_not_of_are_passed_over() {
+    let others = tempfile::tempdir().unwrap();
+    let edit = |payload: &mut Payload| {
+        payload.cases.retain(|case| case.generation.is_none());
+        payload.weights.clear();
+    };
+    fs::copy(
+        HONEST.forged("none.json", edit),
+        others.path().join("1.json"),
+    )
+    .unwrap();
+    fs::copy(&HONEST.file, others.path().join("2.json")).unwrap();
+    let output = verify(others.path(), &["--replay", text(model()), "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let replays = |file: usize| {
+        let checks = report["files"][file]["checks"].as_array().unwrap().iter();
+        let of_level = checks.filter(|check| check["level"] == 4);
+        of_level
+            .map(|check| (check["status"].as_str().unwrap(), &check["details"][0]))
+            .collect::<Vec<_>>()
+    };
+    for (status, why) in replays(0) {
+        assert_eq!(status, "skipped");
+        let why = why.as_str().unwrap();
+        assert!(
+            why.starts_with("expected a measured case of qwen35moe"),
+            "{why}"
+        );
+    }
+    assert!(replays(1).iter().all(|(status, _)| *status == "pass"));
+}
+
+#[test]
 fn a_long_prompt_is_made_again_from_its_seed() {
     let file = HONEST.forged("long_prompt.json", |payload| {
         let case = payload

@@ -115,6 +115,14 @@ pub struct PromptRecord {
     pub tokens: u64,
 }
 
+/// Every so many forward passes, and with the last, the experts are asked for.
+const TRACE_STRIDE: u64 = 8;
+
+/// The steps of a generation of `tokens` tokens whose experts are recorded, counted from 0.
+pub fn traced_steps(tokens: u64) -> impl Iterator<Item = u64> {
+    (0..tokens).filter(move |step| step % TRACE_STRIDE == 0 || step + 1 == tokens)
+}
+
 /// The experts that one token was sent to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -29,7 +29,7 @@ pub use error::{ReadError, SealError, WriteError};
 pub use file::{Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal};
 pub use generation::{
     EngineRecord, FindingRecord, GenerationFigures, GenerationRecord, GenerationRun, PromptRecord,
-    RoutingRecord, TensorRecord, WeightsOrigin, WeightsPinRecord, WeightsRecord,
+    RoutingRecord, TensorRecord, WeightsOrigin, WeightsPinRecord, WeightsRecord, traced_steps,
 };
 pub use generation_figures::tensors_sha256;
 pub use ids::ids_sha256;

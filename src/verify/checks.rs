@@ -81,7 +81,7 @@ pub const CHECKS: &[Check] = checks! {
     2 "generation.prompt" "prompts fit their digest, number and vocabulary, and no two runs have the same" generation::prompt;
     2 "generation.ids" "the ids fit their digest, number and vocabulary" generation::ids;
     2 "generation.times" "tokens arrived one after another within the case, and the samples are the times between them" generation::times;
-    2 "generation.routing" "sampled tokens went to as many different experts as the model uses" generation::routing;
+    2 "generation.routing" "the tokens that are asked for went to as many different experts as the model uses" generation::routing;
     2 "generation.figures" "recomputed from the runs" generation::figures;
     2 "generation.oddities" "nothing about a run was odd" generation::oddities;
     2 "derived.samples" "recomputed from the samples" |c| derived::figure(c, "samples", |d| d.samples as f64);

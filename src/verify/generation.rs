@@ -7,7 +7,7 @@ use super::derived::agree;
 use super::outcome::{Findings, Outcome};
 use crate::result::{
     CaseKind, CaseRecord, CaseStatus, GenerationFigures, GenerationRecord, Measurement, Reading,
-    RoutingRecord, StoppingReason, WarmupReason, WeightsRecord, ids_sha256,
+    RoutingRecord, StoppingReason, WarmupReason, WeightsRecord, ids_sha256, traced_steps,
 };
 
 /// Prompts up to this length are in the result id by id.
@@ -68,6 +68,17 @@ pub(super) fn case(context: &Context<'_>) -> Outcome {
             expect(
                 case.sizes.get(name) == Some(&found),
                 &format!("sizes.{name} is not {found}"),
+            );
+        }
+        let labels = [
+            ("sampling", Some("greedy")),
+            ("fill", Some("prompt")),
+            ("replay", generation.witness.then_some("cpu")),
+        ];
+        for (name, wanted) in labels {
+            expect(
+                case.labels.get(name).map(String::as_str) == wanted,
+                &format!("labels.{name} is not {}", wanted.unwrap_or("absent")),
             );
         }
         expect(
@@ -207,19 +218,17 @@ pub(super) fn routing(context: &Context<'_>) -> Outcome {
         let mut expect = |holds: bool, finding: String| {
             findings.expect(holds, || format!("{}: {finding}", case.id));
         };
+        // The first token was chosen at the prompt's last position.
         let low = generation.prompt.tokens.saturating_sub(1);
         for run in &generation.runs {
+            // Other drivers give no experts.
+            let tokens = if native { run.ids.len() as u64 } else { 0 };
+            let asked = traced_steps(tokens).map(|step| low.saturating_add(step));
+            let recorded = run.routing.iter().map(|token| token.position);
             expect(
-                !native || !run.routing.is_empty(),
-                "no token's experts were recorded".to_owned(),
-            );
-            let positions = || run.routing.iter().map(|token| token.position);
-            let tokens = run.ids.len() as u64;
-            let in_range = positions().all(|at| at >= low && at - low < tokens);
-            let rising = positions().zip(positions().skip(1)).all(|(a, b)| a < b);
-            expect(
-                in_range && rising,
-                "sampled positions are not those of generated tokens, in order".to_owned(),
+                asked.eq(recorded),
+                "the positions whose experts are recorded are not those that are asked for"
+                    .to_owned(),
             );
             for token in &run.routing {
                 expect(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Case, Platform};
 use super::Weights;
-use crate::result::{Cache, CaseKind, Comparison, DeviceKind, Rotation, Work};
+use crate::result::{Cache, CaseKind, Comparison, DeviceKind, Rotation, Work, traced_steps};
 
 /// Prompt and new tokens of the witness.
 const WITNESS_TOKENS: u64 = 64;
@@ -12,8 +12,6 @@ const WITNESS_TOKENS: u64 = 64;
 const NEW_TOKENS: u64 = 128;
 /// Timed runs; one more goes before them and one behind, untimed.
 const RUNS: u64 = 3;
-/// Every so many tokens, and with the last, the experts are asked for.
-const TRACE_STRIDE: u64 = 8;
 /// Memory of an engine beside weights, KV cache and state. Modelled.
 const WORKSPACE_BYTES: u64 = 512 << 20;
 /// Bytes per nanosecond at which a CPU engine reads weights, and how much more of them prefill reads per token than a
@@ -39,9 +37,7 @@ pub struct GenerationJob {
 impl GenerationJob {
     /// Steps whose experts are asked for, counted from 0.
     pub fn traced(&self) -> Vec<u32> {
-        let last = self.new_tokens.saturating_sub(1);
-        (0..=last)
-            .filter(|step| step % TRACE_STRIDE == 0 || *step == last)
+        traced_steps(self.new_tokens)
             .map(|step| step as u32)
             .collect()
     }

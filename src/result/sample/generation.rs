@@ -68,10 +68,9 @@ pub(super) fn case(clock: &mut u64, cache_bytes: u64) -> CaseRecord {
         prompt_ids: Reading::of(prompt(index)),
         ids: ids(index),
         ids_sha256: ids_sha256(&ids(index)),
-        routing: match index {
-            0 => vec![token(&weights, PROMPT_TOKENS + 6)],
-            _ => vec![token(&weights, PROMPT_TOKENS - 1)],
-        },
+        routing: traced_steps(NEW_TOKENS)
+            .map(|step| token(&weights, PROMPT_TOKENS - 1 + step))
+            .collect(),
         sent_ns,
         token_ns: (0..NEW_TOKENS)
             .map(|i| first_ns + i * 1_900_000 + i % 3 * 10_000)
@@ -94,6 +93,9 @@ pub(super) fn case(clock: &mut u64, cache_bytes: u64) -> CaseRecord {
     .size("prompt_tokens", PROMPT_TOKENS)
     .size("new_tokens", NEW_TOKENS)
     .size("runs", runs.len() as u64)
+    .label("fill", "prompt")
+    .label("replay", "cpu")
+    .label("sampling", "greedy")
     .work(MOVED_BYTES, 0, 0)
     .buffer(weights.file_bytes)
     .cache(Cache::NotApplicable)

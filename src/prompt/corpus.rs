@@ -1,6 +1,7 @@
 //! A text file from which prompts are cut. Knows no tokens.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use crate::build_info::sha256_hex;
@@ -18,10 +19,16 @@ pub struct Corpus {
 impl Corpus {
     /// Reads a file of UTF-8. Whether it is the file that was meant is for the caller to check by [`Corpus::sha256`].
     pub fn read(path: &Path) -> Result<Self, PromptError> {
-        let bytes = fs::read(path).map_err(|source| PromptError::CannotRead {
-            path: path.to_owned(),
-            source,
-        })?;
+        // A pipe or a device may have no end.
+        let bytes = fs::metadata(path)
+            .and_then(|metadata| match metadata.is_file() {
+                true => fs::read(path),
+                false => Err(io::Error::other("not a regular file")),
+            })
+            .map_err(|source| PromptError::CannotRead {
+                path: path.to_owned(),
+                source,
+            })?;
         Corpus::new(bytes)
     }
 
@@ -112,6 +119,15 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "expected a corpus of UTF-8 text, found another byte at offset 2"
+        );
+    }
+
+    #[test]
+    fn what_may_have_no_end_is_not_read() {
+        let error = Corpus::read(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read the corpus /dev/zero: not a regular file"
         );
     }
 

@@ -178,7 +178,13 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, SubjectError> {
 }
 
 fn digest(program: &Path) -> Result<String, SubjectError> {
-    let bytes = fs::read(program).map_err(|cause| cannot_start(program, cause))?;
+    // A pipe or a device may have no end.
+    let bytes = fs::metadata(program)
+        .and_then(|metadata| match metadata.is_file() {
+            true => fs::read(program),
+            false => Err(io::Error::other("not a regular file")),
+        })
+        .map_err(|cause| cannot_start(program, cause))?;
     Ok(sha256_hex(&bytes))
 }
 

@@ -69,13 +69,16 @@ fn what_the_machine_does_to_an_engine_is_not_the_engine_s_fault() {
         (killed.name(), killed.fault()),
         ("crash", Fault::Infrastructure)
     );
-    let absent = start(&options(Path::new("/nowhere/engine"), &["serve"]))
-        .err()
-        .unwrap();
-    assert_eq!(
-        (absent.name(), absent.fault()),
-        ("not_started", Fault::Infrastructure)
-    );
+    // What has no end cannot be read to it.
+    for absent in ["/nowhere/engine", "/dev/zero", "/tmp"] {
+        let absent = start(&options(Path::new(absent), &["serve"]))
+            .err()
+            .unwrap();
+        assert_eq!(
+            (absent.name(), absent.fault()),
+            ("not_started", Fault::Infrastructure)
+        );
+    }
     let mut cuda = options(&liar(), &["honest", "serve"]);
     cuda.device = "cuda".to_owned();
     let refused = start(&cuda).err().unwrap();

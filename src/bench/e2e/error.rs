@@ -44,7 +44,7 @@ pub enum WeightsError {
         scale: &'static str,
     },
     /// No directory takes synthetic files.
-    #[error("cannot make a directory for synthetic weights in {}: {source}", path.display())]
+    #[error("cannot keep synthetic weights in {}: {source}", path.display())]
     Directory {
         /// The last one tried.
         path: PathBuf,

@@ -8,6 +8,13 @@ use super::{Generation, Task};
 /// Tokens closer than this have not been computed one after another: no model of this suite decodes one so fast.
 const TOGETHER_NS: u64 = 20_000;
 
+/// Tokens that were let go one by one may be this far apart on a busy machine. Suspicious only beside long waits.
+const LET_GO_NS: u64 = 200_000;
+
+/// A prompt's ids need less time each than tokens that are chosen one after another, and so many more are granted for
+/// whatever else the first token waits for.
+const GRANTED_IDS: u64 = 64;
+
 /// Fewer tokens than this say nothing about a shape in time.
 const TELLING_TOKENS: usize = 8;
 
@@ -155,14 +162,20 @@ fn burst(task: &Task, generation: &Generation) -> Option<Finding> {
     if stamps.len() < TELLING_TOKENS {
         return None;
     }
-    let together_ns = TOGETHER_NS.max(task.fastest_token_ns.unwrap_or(0) / 2);
     let intervals = || stamps.windows(2).map(|pair| pair[1] - pair[0]);
+    let mut by_length: Vec<u64> = intervals().collect();
+    by_length.sort_unstable();
+    let first_wait_ns = first.saturating_sub(generation.sent_ns);
+    let id_ns = first_wait_ns / (task.prompt.len() as u64 + GRANTED_IDS);
+    // A fifth of the tokens came at least so long after the one before.
+    let long_wait_ns = by_length.get(by_length.len() * 4 / 5).copied()?;
+    let together_ns = TOGETHER_NS
+        .max(task.fastest_token_ns.unwrap_or(0) / 2)
+        .max(LET_GO_NS.min((id_ns / 4).max(long_wait_ns / 8)));
     let together = intervals()
         .filter(|interval| *interval < together_ns)
         .count();
-    let wait_ns = intervals()
-        .chain([first.saturating_sub(generation.sent_ns)])
-        .max()?;
+    let wait_ns = intervals().chain([first_wait_ns]).max()?;
     (2 * together > stamps.len()).then_some(Finding::Burst {
         together,
         tokens: stamps.len(),
@@ -251,6 +264,11 @@ mod tests {
             at((0..16).map(|n| 50_000_000 + n * 600_000).collect()),
             [""; 0]
         );
+        // As fast as a tiny model may be.
+        assert_eq!(
+            at((0..64).map(|n| 2_000_000 + n * 100_000).collect()),
+            [""; 0]
+        );
         let uneven = (0..64).map(|n| 9_000_000 + n * 600_000 + (n * n * 7919) % 400_000);
         assert_eq!(at(uneven.collect()), [""; 0]);
     }
@@ -273,6 +291,11 @@ mod tests {
             .into_iter()
             .chain((0..15).map(|n| 300_000_000 + n * 9_000));
         assert_eq!(at(sleep.collect()), ["burst"]);
+        // The same on a machine that is busy with other things.
+        let one_by_one = (0..16).map(|n| 80_000_000 + n * 90_000);
+        assert_eq!(at(one_by_one.collect()), ["burst"]);
+        let by_fours = (0..16).map(|n| 2_000_000 + n / 4 * 2_400_000 + n % 4 * 60_000);
+        assert_eq!(at(by_fours.collect()), ["burst"]);
         // Seven say nothing.
         assert_eq!(at(vec![80_000_000; 7]), [""; 0]);
     }

@@ -1,5 +1,6 @@
 //! What the rest of the suite asks of a model, whichever of the two architectures it has.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -224,15 +225,21 @@ impl Architecture {
         let optional = self.optional_tensors().into_iter();
         for (expected, required) in required.chain(optional.map(|tensor| (tensor, false))) {
             let here = by_name.contains_key(expected.name.as_str());
-            let present = match other_gate_up(&expected) {
-                Some(variant) if !here => variant,
+            let (present, variant) = match other_gate_up(&expected) {
+                Some(variant) if !here => (variant, Vec::new()),
                 // Without a projection of its own, the output is the embedding's.
                 _ if !here && (!required || expected.name == OUTPUT) => continue,
-                _ => vec![expected],
+                // Whatever may be used must be right, needed or not.
+                variant => (vec![expected], variant.unwrap_or_default()),
             };
-            for TensorShape { name, dims } in present {
+            let present = present.into_iter().map(|tensor| (tensor, true));
+            let variant = variant.into_iter().map(|tensor| (tensor, false));
+            for (TensorShape { name, dims }, needed) in present.chain(variant) {
                 let Some(found) = by_name.get(name.as_str()) else {
-                    return Err(ModelError::MissingTensor { name });
+                    match needed {
+                        true => return Err(ModelError::MissingTensor { name }),
+                        false => continue,
+                    }
                 };
                 if trimmed(&found.dims) != trimmed(&dims) {
                     return Err(ModelError::TensorShape {
@@ -243,8 +250,36 @@ impl Architecture {
                 }
             }
         }
-        Ok(())
+        self.refuse_further_layers(tensors)
     }
+
+    /// Refuses a file with more layers than its metadata counts, which would be decoded without them.
+    fn refuse_further_layers(&self, tensors: &[TensorInfo]) -> Result<(), ModelError> {
+        let layers = self.layers().len();
+        let predictors = predictors(tensors);
+        let further = tensors
+            .iter()
+            .filter_map(|tensor| layer_of(&tensor.name))
+            .filter(|layer| *layer >= layers && !predictors.contains(layer))
+            .max();
+        match further {
+            None => Ok(()),
+            Some(further) => Err(ModelError::Inconsistent {
+                key: format!("{}.block_count", self.name()),
+                expected: format!("above {further}, a block that has tensors"),
+                found: layers.to_string(),
+            }),
+        }
+    }
+}
+
+/// Blocks that only multi-token prediction uses: those with `nextn` tensors.
+pub(super) fn predictors(tensors: &[TensorInfo]) -> BTreeSet<usize> {
+    tensors
+        .iter()
+        .filter(|tensor| tensor.name.contains(".nextn."))
+        .filter_map(|tensor| layer_of(&tensor.name))
+        .collect()
 }
 
 /// The output projection.

@@ -106,6 +106,12 @@ impl Gemma4 {
             metadata,
             architecture: Self::NAME,
         };
+        // Others of the family are as much another architecture as any.
+        if metadata.get(&keys.key("expert_count")).is_none() {
+            return Err(ModelError::Architecture {
+                found: format!("{} without experts", Self::NAME),
+            });
+        }
         let layers = keys.decode_layers(tensors)?;
         let full_head_dim = keys.dimension("attention.key_length")?;
         keys.expect("attention.value_length", full_head_dim)?;

@@ -2,7 +2,7 @@
 
 use crate::gguf::{Metadata, TensorInfo, Value};
 
-use super::architecture::layer_of;
+use super::architecture::predictors;
 use super::{LayerKind, ModelError};
 
 /// Largest width, head count or expert count taken: far above any model, and small enough that bytes fit 64 bits.
@@ -98,12 +98,8 @@ impl HyperParameters<'_> {
     /// tensors and come last.
     pub fn decode_layers(&self, tensors: &[TensorInfo]) -> Result<usize, ModelError> {
         let blocks = self.bounded("block_count", MAX_LAYERS)?;
-        let predictors = tensors
-            .iter()
-            .filter(|tensor| tensor.name.contains(".nextn."))
-            .filter_map(|tensor| layer_of(&tensor.name))
-            .min();
-        Ok(predictors.map_or(blocks as usize, |first| first.min(blocks as usize)))
+        let first = predictors(tensors).first().copied();
+        Ok(first.map_or(blocks as usize, |first| first.min(blocks as usize)))
     }
 
     /// KV heads of the layers of one kind: files state one number for all layers, or an array with one for each.

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::gguf::{Array, Gguf, Metadata, TensorInfo, Value};
 use crate::quant::TensorType;
 
-use super::architecture::layer_of;
+use super::architecture::{layer_of, predictors};
 use super::{Architecture, ModelError, TensorClass};
 
 /// The element type of keys and values that every figure here assumes.
@@ -195,11 +195,7 @@ pub fn inspect<B: AsRef<[u8]>>(
 
 /// Tensors by class; those in blocks with `nextn` tensors are for multi-token prediction, whatever their name.
 fn classify(tensors: &[TensorInfo]) -> BTreeMap<TensorClass, Vec<&TensorInfo>> {
-    let predictors: Vec<_> = tensors
-        .iter()
-        .filter(|tensor| tensor.name.contains(".nextn."))
-        .filter_map(|tensor| layer_of(&tensor.name))
-        .collect();
+    let predictors = predictors(tensors);
     let mut classes = BTreeMap::<_, Vec<_>>::new();
     for tensor in tensors {
         let predicts = layer_of(&tensor.name).is_some_and(|layer| predictors.contains(&layer));

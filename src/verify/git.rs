@@ -48,9 +48,11 @@ impl Checkout {
     /// The full name of what `name` stands for, or what git says.
     pub(super) fn object(&self, name: &str) -> Result<String, String> {
         let output = self.ask(&["rev-parse", "--verify", "--quiet", "--end-of-options", name])?;
-        match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-            false => Err(format!("{name} is not in {}", self.directory.display())),
+        match output.status.code() {
+            Some(0) => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            Some(1) => Err(format!("{name} is not in {}", self.directory.display())),
+            // No checkout, or one that git does not trust.
+            _ => Err(format!("{}: {}", self.directory.display(), said(&output))),
         }
     }
 
@@ -111,7 +113,7 @@ impl Checkout {
             .command(&["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot run git: {error}"))?;
         // Written from a thread: git answers while it is still being asked.
@@ -123,6 +125,9 @@ impl Checkout {
             .map_err(|error| format!("cannot run git: {error}"))?;
         // If it could not be asked, its answer is short, which shows below.
         let _ = writer.join();
+        if !output.status.success() {
+            return Err(format!("{}: {}", self.directory.display(), said(&output)));
+        }
         parse_batch(&output.stdout, paths)
             .ok_or_else(|| "git cat-file gave another answer than expected".to_owned())
     }

@@ -233,4 +233,16 @@ fn a_directory_without_a_repository_fails_what_it_should_show() {
     let directory = tempfile::tempdir().unwrap();
     let report = report(directory.path(), &sample::cpu());
     assert!(failed(&report).contains(&"git.commit"));
+    let git = report
+        .checks
+        .iter()
+        .filter(|check| check.name.starts_with("git."));
+    for check in git.filter(|check| check.status == Status::Fail) {
+        let said = &check.details[0];
+        assert!(
+            said.contains("not a git repository"),
+            "{}: {said}",
+            check.name
+        );
+    }
 }

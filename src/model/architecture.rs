@@ -326,3 +326,69 @@ fn trimmed(dims: &[u64]) -> &[u64] {
         .map_or(0, |last| last + 1);
     &dims[..len]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::inspect::inspect;
+    use super::super::sample::{Sample, SampleTensor, micro_gemma4, micro_qwen35moe};
+    use super::*;
+    use crate::quant::TensorType::F32;
+
+    fn sample(architecture: Architecture) -> Sample {
+        Sample::new(&architecture, 1, F32)
+    }
+
+    /// Why the file is no model, or nothing.
+    fn refusal(sample: &Sample) -> String {
+        let inspected = inspect(&sample.file(), &[], &[]);
+        inspected
+            .err()
+            .map_or(String::new(), |error| error.to_string())
+    }
+
+    #[test]
+    fn tensors_that_are_there_twice_over_are_right_both_times() {
+        let fused = |dims: [u64; 3]| {
+            let mut sample = sample(Architecture::Qwen35Moe(micro_qwen35moe()));
+            sample.tensors.push(SampleTensor {
+                name: "blk.1.ffn_gate_up_exps.weight".to_owned(),
+                dims: dims.to_vec(),
+                ty: F32,
+                bytes: vec![0; 4 * dims.iter().product::<u64>() as usize],
+            });
+            refusal(&sample)
+        };
+        assert_eq!(fused([24, 24, 7]), "");
+        for dims in [[24, 24, 6], [24, 12, 7], [12, 24, 7]] {
+            assert_eq!(
+                fused(dims),
+                format!(
+                    "expected tensor blk.1.ffn_gate_up_exps.weight of dimensions [24, 24, 7], found {dims:?}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn layers_that_the_metadata_does_not_count_are_not_left_out() {
+        let mut sample = sample(Architecture::Qwen35Moe(micro_qwen35moe()));
+        sample.set("qwen35moe.block_count", Value::U32(2));
+        assert_eq!(
+            refusal(&sample),
+            "expected qwen35moe.block_count to be above 3, a block that has tensors, found 2"
+        );
+    }
+
+    #[test]
+    fn a_model_of_the_family_without_experts_is_listed_like_another_architecture() {
+        let mut sample = sample(Architecture::Gemma4(micro_gemma4()));
+        sample
+            .metadata
+            .retain(|(key, _)| key != "gemma4.expert_count");
+        let found = inspect(&sample.file(), &[], &[]).unwrap();
+        assert_eq!(
+            found.no_decode_because.unwrap(),
+            "expected architecture qwen35moe or gemma4, found gemma4 without experts"
+        );
+    }
+}

@@ -371,44 +371,6 @@ fn other_architectures_are_listed_without_decoding_figures() {
 }
 
 #[test]
-fn tensors_that_are_there_twice_over_are_right_both_times() {
-    let fused = |dims: &[u64]| {
-        let mut draft = Draft::of(Model::Qwen35);
-        draft.add("blk.1.ffn_gate_up_exps.weight", dims, F32);
-        draft
-    };
-    assert!(fused(&[512, 512, 16]).inspect().is_ok());
-    for dims in [[512, 512, 15], [512, 256, 16], [256, 512, 16]] {
-        assert_eq!(
-            fused(&dims).error(),
-            format!(
-                "expected tensor blk.1.ffn_gate_up_exps.weight of dimensions [512, 512, 16], found {dims:?}"
-            )
-        );
-    }
-}
-
-#[test]
-fn layers_that_the_metadata_does_not_count_are_not_left_out() {
-    let mut draft = Draft::of(Model::Qwen35);
-    draft.set("qwen35moe.block_count", Value::U32(4));
-    assert_eq!(
-        draft.error(),
-        "expected qwen35moe.block_count to be above 7, a block that has tensors, found 4"
-    );
-}
-
-#[test]
-fn a_model_of_the_family_without_experts_is_listed_like_another_architecture() {
-    let draft = Draft::of(Model::Gemma4).without("gemma4.expert_count");
-    let found = draft.inspect().unwrap();
-    assert_eq!(
-        found.no_decode_because.unwrap(),
-        "expected architecture qwen35moe or gemma4, found gemma4 without experts"
-    );
-}
-
-#[test]
 fn a_file_without_tensors_is_listed() {
     let mut draft = Draft::of(Model::Gemma4);
     draft.tensors.clear();

@@ -63,6 +63,9 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Answer a harness in the place of spark-engine (docs/engine-protocol.md)
+    #[command(hide = true)]
+    Serve,
 }
 
 /// `run`.
@@ -88,7 +91,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE|synthetic")]
     pub weights: Option<PathBuf>,
     /// The engine to measure: one that speaks docs/engine-protocol.md, or a program called `llama-server` [default:
-    /// the spark-engine beside this program]
+    /// the spark-engine beside this program, or the one within it]
     #[arg(long, value_name = "PROGRAM")]
     pub engine: Option<PathBuf>,
     /// Text that prompts are cut from [default: text generated from the seed]

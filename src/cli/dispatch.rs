@@ -10,7 +10,7 @@ use super::args::{Cli, Color, Command, WeightsCommand};
 use super::error::CliError;
 use super::exit::Exit;
 use super::{
-    completions, doctor, inspect, interrupt, run, schema, targets, usage, verify, weights,
+    completions, doctor, inspect, interrupt, run, schema, serve, targets, usage, verify, weights,
 };
 
 /// Runs the command that `arguments` (with the program's name first) ask for, and prints why it failed if it did.
@@ -47,6 +47,7 @@ fn dispatch(command: Command, arguments: &[OsString]) -> Result<Exit, CliError> 
         Command::Weights(WeightsCommand::Synth(args)) => weights::synth(&args),
         Command::Targets(args) => targets::list(&args),
         Command::Completions { shell } => completions::print(shell),
+        Command::Serve => serve::stand_in(),
     }
 }
 

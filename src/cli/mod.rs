@@ -12,6 +12,7 @@ mod keep;
 mod output;
 mod run;
 mod schema;
+pub mod serve;
 mod targets;
 mod usage;
 mod verify;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Observer, Request};
+use super::{Observer, Request, own_engine};
 use crate::{
     bench::{
         Case,
@@ -25,8 +25,6 @@ use crate::{
     telemetry::SessionClock,
 };
 
-/// The engine of this suite, beside the harness.
-const ENGINE: &str = "spark-engine";
 /// The peer that has a driver of its own, by the name of its program.
 const LLAMA_SERVER: &str = "llama-server";
 /// More layers than any model has.
@@ -280,7 +278,7 @@ impl Generator<'_> {
     ) -> Result<(&'static str, Box<dyn Subject>), SubjectError> {
         let program = match &self.request.engine {
             Some(program) => program.clone(),
-            None => beside_harness(),
+            None => own_engine::program(),
         };
         let (model, shape) = (path.to_owned(), ModelShape::from(&weights.architecture));
         let limits = Limits::default();
@@ -338,12 +336,4 @@ impl Generator<'_> {
             generation: None,
         }
     }
-}
-
-/// `spark-engine` in the directory of the running program.
-fn beside_harness() -> PathBuf {
-    std::env::current_exe()
-        .ok()
-        .and_then(|harness| Some(harness.parent()?.join(ENGINE)))
-        .unwrap_or_else(|| ENGINE.into())
 }

@@ -9,6 +9,7 @@ mod facts;
 mod generation;
 mod notes;
 mod observer;
+mod own_engine;
 mod request;
 mod rules;
 mod session;

@@ -42,7 +42,7 @@ pub struct Request {
     pub device: DeviceChoice,
     /// Which weights.
     pub weights: WeightsChoice,
-    /// The engine's program; `spark-engine` beside the harness if none is given.
+    /// The engine's program; `spark-engine` beside the harness, or the one within it, if none is given.
     pub engine: Option<PathBuf>,
     /// Text that prompts are cut from; generated text if none is given.
     pub corpus: Option<PathBuf>,

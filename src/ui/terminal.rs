@@ -1,6 +1,8 @@
 //! Writes to stdout what was asked for, and to stderr what is said about it.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use super::style::Tone;
 
@@ -49,6 +51,15 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     unless_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// Stdout for frames of bytes, each of which is to be written at once: `io::stdout()` would split them at line feeds.
+///
+/// # Errors
+///
+/// Those of `fcntl`.
+pub fn unbuffered_output() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
 fn unless_closed(written: io::Result<()>) -> io::Result<()> {

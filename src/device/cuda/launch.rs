@@ -6,6 +6,7 @@ use super::{
     error::{CudaError, check},
     memory::Span,
     module::Function,
+    parameters::Parameters,
     stream::Stream,
 };
 
@@ -106,6 +107,66 @@ impl Stream {
                 found: sizes,
             });
         }
+        // Little endian: the first four bytes of the word are the 32-bit value.
+        let words: Vec<u64> = args
+            .iter()
+            .map(|arg| match *arg {
+                Arg::U32(value) => u64::from(value),
+                Arg::U64(value) | Arg::Pointer(value) => value,
+            })
+            .collect();
+        let mut pointers: Vec<*mut std::ffi::c_void> = words
+            .iter()
+            .map(|word| std::ptr::from_ref(word).cast_mut().cast())
+            .collect();
+        // A kernel with more parameters than `args` reads zeros, not what lies behind.
+        let zeros = [0u64; 32];
+        pointers.resize(ARGUMENT_SLOTS, zeros.as_ptr().cast_mut().cast());
+        // SAFETY: all that is pointed to outlives the call; the sizes of `args` equal those of the kernel's parameters, and
+        // there is a pointer for every parameter that a kernel can have.
+        unsafe { self.enqueue(function, launch, &mut pointers) }
+    }
+
+    /// Queues `function`, whose one parameter is a struct.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError::Arguments`] if the struct's size differs from the parameter's; [`CudaError::Call`].
+    pub fn launch_struct(
+        &self,
+        function: &Function,
+        launch: Launch,
+        parameters: &Parameters,
+    ) -> Result<(), CudaError> {
+        let (expected, found) = (function.parameters(1), [parameters.size()]);
+        if expected != found {
+            return Err(CudaError::Arguments {
+                kernel: function.name.clone(),
+                expected: expected.to_vec(),
+                found: found.to_vec(),
+            });
+        }
+        let words = parameters.words();
+        // A kernel with more parameters reads zeros, not what lies behind.
+        let zeros = [0u64; 32];
+        let mut pointers = [zeros.as_ptr().cast_mut().cast(); ARGUMENT_SLOTS];
+        pointers[0] = words.as_ptr().cast_mut().cast();
+        // SAFETY: the kernel's first parameter has as many bytes as the words hold, and there is a pointer for every
+        // parameter that a kernel can have.
+        unsafe { self.enqueue(function, launch, &mut pointers) }
+    }
+
+    /// Queues `function` with the parameters at `pointers`, which the call copies.
+    ///
+    /// # Safety
+    ///
+    /// There is a pointer for each of the kernel's parameters, to as many bytes as the parameter has.
+    unsafe fn enqueue(
+        &self,
+        function: &Function,
+        launch: Launch,
+        pointers: &mut [*mut std::ffi::c_void],
+    ) -> Result<(), CudaError> {
         let mut attributes = Vec::new();
         if launch.dependent {
             let mut one = attribute(
@@ -131,23 +192,7 @@ impl Stream {
             attrs: attributes.as_mut_ptr(),
             numAttrs: attributes.len() as u32,
         };
-        // Little endian: the first four bytes of the word are the 32-bit value.
-        let words: Vec<u64> = args
-            .iter()
-            .map(|arg| match *arg {
-                Arg::U32(value) => u64::from(value),
-                Arg::U64(value) | Arg::Pointer(value) => value,
-            })
-            .collect();
-        let mut pointers: Vec<*mut std::ffi::c_void> = words
-            .iter()
-            .map(|word| std::ptr::from_ref(word).cast_mut().cast())
-            .collect();
-        // A kernel with more parameters than `args` reads zeros, not what lies behind.
-        let zeros = [0u64; 32];
-        pointers.resize(ARGUMENT_SLOTS, zeros.as_ptr().cast_mut().cast());
-        // SAFETY: all that is pointed to outlives the call, which copies the arguments; the sizes of `args` equal those of
-        // the kernel's parameters, and there is a pointer for every parameter that a kernel can have.
+        // SAFETY: the configuration and its attributes outlive the call; the pointers are the caller's word.
         check("cuLaunchKernelEx", unsafe {
             sys::cuLaunchKernelEx(
                 &config,

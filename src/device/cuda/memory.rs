@@ -1,6 +1,4 @@
-//! Device memory as one arena cut into spans, and a flag in pinned host memory that kernels can read.
-
-use std::sync::atomic::{AtomicU32, Ordering};
+//! Device memory as one arena cut into spans.
 
 use cudarc::driver::sys;
 
@@ -117,61 +115,5 @@ impl Drop for Arena {
     fn drop(&mut self) {
         // SAFETY: the address came from cuMemAlloc and is freed once.
         let _ = unsafe { sys::cuMemFree_v2(self.address) };
-    }
-}
-
-/// A 32-bit word in pinned host memory that the device sees at `address`.
-pub struct HostFlag {
-    word: *const AtomicU32,
-    address: u64,
-}
-
-impl HostFlag {
-    /// A flag of value 0.
-    ///
-    /// # Errors
-    ///
-    /// [`CudaError::Call`].
-    pub fn new(_cuda: &Cuda) -> Result<Self, CudaError> {
-        let mut host = std::ptr::null_mut();
-        // SAFETY: a valid pointer; 4 bytes, mapped; freed in `drop`.
-        check("cuMemHostAlloc", unsafe {
-            sys::cuMemHostAlloc(&mut host, 4, sys::CU_MEMHOSTALLOC_DEVICEMAP)
-        })?;
-        let mut address = 0;
-        // SAFETY: `host` was allocated as mapped.
-        check("cuMemHostGetDevicePointer", unsafe {
-            sys::cuMemHostGetDevicePointer_v2(&mut address, host, 0)
-        })?;
-        let flag = Self {
-            word: host.cast_const().cast(),
-            address,
-        };
-        flag.set(0);
-        Ok(flag)
-    }
-
-    /// Address for kernels.
-    pub fn address(&self) -> u64 {
-        self.address
-    }
-
-    /// Stores `value`.
-    pub fn set(&self, value: u32) {
-        // SAFETY: four aligned bytes that live as long as `self`.
-        unsafe { &*self.word }.store(value, Ordering::SeqCst);
-    }
-
-    /// The value.
-    pub fn get(&self) -> u32 {
-        // SAFETY: as in `set`.
-        unsafe { &*self.word }.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for HostFlag {
-    fn drop(&mut self) {
-        // SAFETY: allocated by cuMemHostAlloc, freed once.
-        let _ = unsafe { sys::cuMemFreeHost(self.word.cast_mut().cast()) };
     }
 }

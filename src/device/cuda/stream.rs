@@ -53,6 +53,19 @@ impl Stream {
         })
     }
 
+    /// Whether everything queued has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError::Call`] with the error of any queued work.
+    pub fn is_idle(&self) -> Result<bool, CudaError> {
+        // SAFETY: a live stream.
+        match unsafe { sys::cuStreamQuery(self.handle) } {
+            sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+            status => check("cuStreamQuery", status).map(|()| true),
+        }
+    }
+
     /// Queues a fill of the span with `value`.
     ///
     /// # Errors
@@ -216,7 +229,7 @@ macro_rules! words {
         impl Word for $type {}
     )*};
 }
-words!(u32, u64, i32, f32);
+words!(u8, u32, u64, i32, f32);
 
 impl Event {
     /// An event with timing.
@@ -233,16 +246,25 @@ impl Event {
         Ok(Self { handle })
     }
 
+    /// Waits until what was queued before it has ended; not at all if it was never recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError::Call`] with the error of any work before it.
+    pub fn wait(&self) -> Result<(), CudaError> {
+        // SAFETY: a live event.
+        check("cuEventSynchronize", unsafe {
+            sys::cuEventSynchronize(self.handle)
+        })
+    }
+
     /// Waits for `end`; the time from `self` to `end` in ns.
     ///
     /// # Errors
     ///
     /// [`CudaError::Call`] with the error of any work in between.
     pub fn elapsed_ns(&self, end: &Self) -> Result<u64, CudaError> {
-        // SAFETY: a live event.
-        check("cuEventSynchronize", unsafe {
-            sys::cuEventSynchronize(end.handle)
-        })?;
+        end.wait()?;
         let mut milliseconds = 0f32;
         // SAFETY: a valid pointer; both events are recorded and complete.
         check("cuEventElapsedTime", unsafe {

@@ -2,6 +2,9 @@
 #pragma once
 #include <cstdint>
 
+// The dynamic shared memory of a block under a name.
+#define DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
+
 // Read once, keep nothing in L1.
 __device__ __forceinline__ uint4 load_streaming(const uint4* p) {
   uint4 v;

@@ -5,6 +5,16 @@
 __device__ __forceinline__ void wait_for_previous_grid() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 __device__ __forceinline__ void launch_next_grid() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
 
+// Keeps loads above it above a wait below it: within a basic block, ptxas moves the wait in front of them.
+__device__ __forceinline__ void keep_loads_above() {
+  if (gridDim.z == 0) asm volatile("trap;");
+}
+
+// Stores for the host, behind everything that the thread has stored before.
+__device__ __forceinline__ void store_for_host(unsigned long long* p, unsigned long long word) {
+  asm volatile("st.release.sys.global.u64 [%0],%1;" ::"l"(p), "l"(word) : "memory");
+}
+
 __device__ __forceinline__ uint64_t global_timer_ns() {
   uint64_t t;
   asm volatile("mov.u64 %0,%globaltimer;" : "=l"(t));

@@ -1,6 +1,7 @@
 //! The embedded kernel images and a typed launcher for each kernel. Knows nothing of what is measured with them.
 
 mod calibration;
+pub mod decode;
 mod load;
 mod memory;
 pub mod tuning;

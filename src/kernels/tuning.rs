@@ -23,3 +23,27 @@ pub const TENSOR_THREADS: u32 = 1024;
 pub const FETCH_THREADS: u32 = 512;
 /// Blocks per SM of `kv_read` and `expert_fetch`.
 pub const FETCH_BLOCKS_PER_SM: u32 = 2;
+/// Threads of `project_wide`, `project_deep`, `head` and `experts_down`, one block per SM.
+pub const PROJECT_THREADS: u32 = 512;
+/// Threads of `experts_up`, one block per SM: a warp more, which chooses the experts meanwhile.
+pub const EXPERTS_UP_THREADS: u32 = 544;
+/// Threads of `next_token`, one block.
+pub const NEXT_TOKEN_THREADS: u32 = 512;
+/// Threads of `attention_combine`; a block makes so many elements of a head.
+pub const COMBINE_THREADS: u32 = 512;
+/// Elements of a head that a block of `attention_combine` makes.
+pub const COMBINE_ELEMENTS: u32 = 64;
+/// Threads of `delta_step_*`.
+pub const DELTA_THREADS: u32 = 256;
+/// Rows of a head's state that a block of `delta_step_*` takes.
+pub const DELTA_ROWS: u32 = 32;
+/// Blocks of attention per SM at long context.
+pub const ATTENTION_BLOCKS_PER_SM: u32 = 2;
+/// Fewer positions are not split off.
+pub const ATTENTION_POSITIONS: u32 = 32;
+/// Threads of `repack` and `restore`.
+pub const REPACK_THREADS: u32 = 256;
+/// Blocks per SM of `repack` and `restore`.
+pub const REPACK_BLOCKS_PER_SM: u32 = 16;
+/// Dynamic shared memory that a decode kernel may ask for: what every supported GPU has, 99 KiB, less what is static.
+pub const DYNAMIC_BYTES_MAX: u32 = 95 * 1024;

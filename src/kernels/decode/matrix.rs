@@ -1,0 +1,66 @@
+//! Matrices as kernels see them: device addresses, a type, a width.
+
+use crate::{device::cuda::Parameters, quant::TensorType};
+
+/// A device address; 0 is null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Address(pub u64);
+
+impl Address {
+    /// No address.
+    pub const NULL: Address = Address(0);
+
+    /// `bytes` further on; null stays null.
+    pub fn offset(self, bytes: u64) -> Self {
+        match self {
+            Self::NULL => Self::NULL,
+            Self(address) => Self(address + bytes),
+        }
+    }
+}
+
+/// A matrix of `columns` wide rows. Experts' matrices are one, with the rows of all experts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matrix {
+    /// Where each plane begins, at a multiple of 16; see [`planes`](super::planes).
+    pub planes: [Address; 4],
+    /// Type of its elements.
+    pub ty: TensorType,
+    /// Elements of a row.
+    pub columns: u32,
+}
+
+impl Matrix {
+    /// No matrix.
+    pub const NONE: Matrix = Matrix {
+        planes: [Address::NULL; 4],
+        ty: TensorType::F32,
+        columns: 0,
+    };
+
+    /// Whether products with it take the vector as numbers of single precision, not as integers.
+    pub fn takes_values(&self) -> bool {
+        takes_values(self.ty)
+    }
+
+    pub(super) fn parameters(&self) -> Parameters {
+        let planes = self.planes.iter();
+        planes
+            .fold(Parameters::new(), |all, plane| all.pointer(plane.0))
+            .u32(self.ty.id())
+            .u32(self.columns)
+    }
+}
+
+fn takes_values(ty: TensorType) -> bool {
+    matches!(ty, TensorType::F32 | TensorType::F16 | TensorType::BF16)
+}
+
+/// Bytes of shared memory that a vector of `columns` numbers takes in the form that a matrix asks for.
+pub(super) fn vector_bytes(columns: u32, as_values: bool) -> u32 {
+    match as_values {
+        true => (4 * columns).next_multiple_of(16),
+        // 16-bit integers in whole lines of 64, and two numbers for every 16 of them.
+        false => 128 * columns.div_ceil(64) + (8 * columns.div_ceil(16)).next_multiple_of(16),
+    }
+}

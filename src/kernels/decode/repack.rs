@@ -1,0 +1,172 @@
+//! The planes that a tensor's blocks are cut into, so that every load of a kernel is an aligned one: the same bits as in
+//! the file, in another order.
+
+use crate::{device::cuda::Parameters, quant::TensorType};
+
+use super::matrix::Address;
+
+/// Planes begin at multiples of this many bytes.
+const ALIGNMENT: u64 = 256;
+/// Most planes of a tensor.
+const MOST: usize = 4;
+
+/// Words of every block that lie together, block after block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plane {
+    /// The first of them in a block of the file, counted in 16-bit words.
+    pub first: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+/// How the tensors of a type lie in device memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planes {
+    ty: TensorType,
+    /// None for a type that stays as it is in the file.
+    cut: &'static [Plane],
+}
+
+const fn plane(first: u32, count: u32) -> Plane {
+    Plane { first, count }
+}
+
+// 128 bytes of nibbles behind 32 of fifth bits behind 16 of scales.
+const Q5_K: &[Plane] = &[plane(24, 64), plane(8, 16), plane(0, 8)];
+// 128 bytes of nibbles, 64 of upper bit pairs, 16 scales, one factor.
+const Q6_K: &[Plane] = &[plane(0, 64), plane(64, 32), plane(96, 8), plane(104, 1)];
+// 32 values behind a factor.
+const Q8_0: &[Plane] = &[plane(1, 16), plane(0, 1)];
+// 16 bytes of nibbles behind 4 of fifth bits behind a factor, or a factor and a minimum.
+const Q5_0: &[Plane] = &[plane(3, 8), plane(1, 2), plane(0, 1)];
+const Q5_1: &[Plane] = &[plane(4, 8), plane(2, 2), plane(0, 2)];
+
+/// The planes of a type, or none where kernels do not know the type.
+pub fn planes(ty: TensorType) -> Option<Planes> {
+    let cut: &[Plane] = match ty {
+        TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Q4_K => &[],
+        TensorType::Q5_K => Q5_K,
+        TensorType::Q6_K => Q6_K,
+        TensorType::Q8_0 => Q8_0,
+        TensorType::Q5_0 => Q5_0,
+        TensorType::Q5_1 => Q5_1,
+        _ => return None,
+    };
+    Some(Planes { ty, cut })
+}
+
+impl Planes {
+    /// Whether the file's bytes are cut at all.
+    pub fn is_cut(&self) -> bool {
+        !self.cut.is_empty()
+    }
+
+    /// Where each plane of a tensor of `blocks` blocks begins, and the bytes of all together.
+    pub fn layout(&self, blocks: u64) -> ([Option<u64>; MOST], u64) {
+        let mut starts = [None; MOST];
+        if self.cut.is_empty() {
+            starts[0] = Some(0);
+            return (starts, blocks * self.ty.block_bytes());
+        }
+        let mut end = 0u64;
+        for (start, plane) in starts.iter_mut().zip(self.cut) {
+            let begin = end.next_multiple_of(ALIGNMENT);
+            *start = Some(begin);
+            end = begin + blocks * u64::from(plane.count) * 2;
+        }
+        (starts, end)
+    }
+
+    /// Bytes that a tensor of `blocks` blocks takes.
+    pub fn bytes(&self, blocks: u64) -> u64 {
+        self.layout(blocks).1
+    }
+
+    /// The cutting of `blocks` blocks at `file` into the planes of a tensor at `planes`, of which they are the blocks
+    /// from `first` on.
+    pub fn repack(
+        &self,
+        file: Address,
+        planes: [Address; MOST],
+        first: u64,
+        blocks: u64,
+    ) -> Repack {
+        let mut here = [Address::NULL; MOST];
+        for ((here, plane), cut) in here.iter_mut().zip(planes).zip(self.cut) {
+            *here = plane.offset(first * u64::from(cut.count) * 2);
+        }
+        Repack {
+            file,
+            planes: here,
+            blocks,
+            words: (self.ty.block_bytes() / 2) as u32,
+            cut: self.cut,
+            order: match self.ty {
+                TensorType::Q5_K => Order::FifthBitsByUnit,
+                TensorType::Q6_K => Order::BitPairsByUnit,
+                _ => Order::Words,
+            },
+        }
+    }
+}
+
+/// What becomes of the words of a plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// They stay as they are.
+    Words,
+    /// Q5_K: the fifth bits of each 32 weights that are used together form a word.
+    FifthBitsByUnit,
+    /// Q6_K: the upper bits of each 32 weights that are used together form two words, and their scales lie together.
+    BitPairsByUnit,
+}
+
+impl Order {
+    /// Every order.
+    pub const ALL: [Order; 3] = [Order::Words, Order::FifthBitsByUnit, Order::BitPairsByUnit];
+
+    /// What the names of its kernels end with.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Order::Words => "",
+            Order::FifthBitsByUnit => "_q5_k",
+            Order::BitPairsByUnit => "_q6_k",
+        }
+    }
+}
+
+/// `repack` and `restore`: blocks to planes and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repack {
+    /// Blocks as in the file.
+    pub file: Address,
+    /// The planes' parts for these blocks.
+    pub planes: [Address; MOST],
+    /// Number of blocks.
+    pub blocks: u64,
+    words: u32,
+    cut: &'static [Plane],
+    /// What becomes of the words.
+    pub(super) order: Order,
+}
+
+impl Repack {
+    pub(super) fn parameters(&self) -> Parameters {
+        let nothing = plane(0, 0);
+        let cut = |field: fn(&Plane) -> u32, all: Parameters| {
+            let planes = self.cut.iter().chain(std::iter::repeat(&nothing));
+            planes
+                .take(MOST)
+                .fold(all, |all, plane| all.u32(field(plane)))
+        };
+        let pointers = self.planes.iter();
+        let all = pointers
+            .fold(Parameters::new().pointer(self.file.0), |all, plane| {
+                all.pointer(plane.0)
+            })
+            .u64(self.blocks)
+            .u32(self.words);
+        let all = cut(|plane| plane.first, all);
+        cut(|plane| plane.count, all).u32(0)
+    }
+}

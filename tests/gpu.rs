@@ -1,6 +1,9 @@
 //! What only a GPU can show. `cargo test --test gpu -- --ignored --test-threads 1`; without a GPU each test says so and
 //! passes.
 
+#[path = "gpu/decode.rs"]
+mod decode;
+
 use std::sync::atomic::AtomicBool;
 
 use sparkbench::{

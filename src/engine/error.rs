@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::device::cuda::CudaError;
 use crate::gguf::GgufError;
 use crate::model::ModelError;
 use crate::quant::QuantError;
@@ -26,13 +27,36 @@ pub enum EngineError {
         /// What its type lacks.
         source: QuantError,
     },
-    /// This build has no engine for the device.
+    /// The device cannot be used: there is none, or no driver, or this build has no engine or no kernels for it.
     #[error("cannot run a model on {device}: {reason}")]
     Unavailable {
         /// The device asked for.
         device: Device,
         /// Why not.
         reason: String,
+        /// The next step, where another device is not all that is left.
+        hint: Option<String>,
+    },
+    /// The device has no kernels for a model of this shape, or for a type of tensor.
+    #[error("cannot run {what} on {device}: expected {expected}, found {found}")]
+    Unsupported {
+        /// The device asked for.
+        device: Device,
+        /// Which part of the model.
+        what: String,
+        /// What there are kernels for.
+        expected: String,
+        /// What the model has.
+        found: String,
+    },
+    /// The device refused something, or failed.
+    #[error(transparent)]
+    Device(#[from] CudaError),
+    /// The model's logits are not numbers.
+    #[error("expected logits that are numbers behind token {position}, found others")]
+    Logits {
+        /// Tokens in the context.
+        position: usize,
     },
     /// The threads could not be started.
     #[error("cannot start {threads} threads: {reason}")]
@@ -58,7 +82,7 @@ pub enum EngineError {
     OutOfMemory {
         /// Tokens asked for.
         context: usize,
-        /// Bytes that the engine would allocate, the mapped weights not counted.
+        /// Bytes that the engine would allocate; weights that stay where the file is mapped are not counted.
         needed: u64,
         /// Bytes that the system can give.
         available: u64,
@@ -100,9 +124,13 @@ impl EngineError {
             EngineError::File(error) => error.hint(),
             EngineError::Model(error) => error.hint(),
             EngineError::TensorType { source, .. } => source.hint(),
-            EngineError::Unavailable { .. } => {
+            EngineError::Unavailable {
+                hint: Some(hint), ..
+            } => Some(hint.clone()),
+            EngineError::Unavailable { .. } | EngineError::Unsupported { .. } => {
                 Some("run it on the processor with `--device cpu`".to_owned())
             }
+            EngineError::Device(error) => error.hint(),
             EngineError::Threads { .. } => Some("ask for fewer threads".to_owned()),
             EngineError::OutOfMemory { fits: 0, .. } => {
                 Some("free some memory, or use a machine with more".to_owned())
@@ -116,15 +144,18 @@ impl EngineError {
             EngineError::ContextFull { .. } => Some(
                 "ask for a longer context when the model is loaded, or reset it first".to_owned(),
             ),
-            EngineError::Context { .. } | EngineError::TokenOutOfRange { .. } => None,
+            EngineError::Context { .. }
+            | EngineError::TokenOutOfRange { .. }
+            | EngineError::Logits { .. } => None,
         }
     }
 
     /// Whether memory ran out.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(
-            self,
-            EngineError::OutOfMemory { .. } | EngineError::Allocation { .. }
-        )
+        match self {
+            EngineError::OutOfMemory { .. } | EngineError::Allocation { .. } => true,
+            EngineError::Device(error) => error.is_out_of_memory(),
+            _ => false,
+        }
     }
 }

@@ -1,13 +1,20 @@
 //! What every engine does, whichever device it runs on. Knows no device.
 
+use std::ops::ControlFlow;
+
 use crate::model::Architecture;
 
-use super::EngineError;
+use super::{EngineError, greedy};
+
+/// Takes a token that [`Engine::generate`] chose: its id, and where they were asked for, the experts of the token in
+/// front of it, \[layers\]\[top_k\]. A break ends the generation.
+pub type EachToken<'a> = &'a mut dyn FnMut(u32, &[Vec<u32>]) -> ControlFlow<()>;
 
 /// A model that reads tokens one after another and keeps what it has read: its context.
 ///
-/// A call that fails has appended nothing: the context, the logits and the routing are those from before it.
-pub trait Engine: Send {
+/// A call that fails has appended nothing: the context, the logits and the routing are those from before it. A device's
+/// context may belong to a thread, so an engine stays on the thread that opened it.
+pub trait Engine {
     /// Hyper-parameters of the loaded model.
     fn architecture(&self) -> &Architecture;
 
@@ -38,4 +45,40 @@ pub trait Engine: Send {
     /// Expert ids chosen for the last token, \[layers\]\[top_k\], in each layer sorted by falling router probability;
     /// empty while there is no token.
     fn routing(&self) -> &[Vec<u32>];
+
+    /// Chooses `tokens` ids one after another, each the greedy choice behind all before it, and appends all but the last.
+    /// `pending`, if there is one, is appended first. `each` takes every id as soon as it is chosen; the experts of the
+    /// token in front of it come along at the steps (counted from 0) that `traced` names in rising order.
+    ///
+    /// A generation that `each` breaks off, or that fails on its way, leaves a context that is good for nothing but
+    /// [`reset`](Engine::reset): a device may have gone ahead.
+    ///
+    /// # Errors
+    ///
+    /// As [`prefill`](Engine::prefill); `Logits` where those behind a token are not numbers.
+    fn generate(
+        &mut self,
+        pending: Option<u32>,
+        tokens: usize,
+        traced: &[u32],
+        each: EachToken,
+    ) -> Result<(), EngineError> {
+        let mut traced = traced.iter().copied().peekable();
+        let mut pending = pending;
+        for step in 0..tokens {
+            if let Some(id) = pending.take() {
+                self.step(id)?;
+            }
+            let id = greedy(self.logits()).ok_or_else(|| EngineError::Logits {
+                position: self.position(),
+            })?;
+            let is_traced = traced.next_if(|at| *at as usize == step).is_some();
+            let routing = if is_traced { self.routing() } else { &[] };
+            if each(id, routing).is_break() {
+                return Ok(());
+            }
+            pending = Some(id);
+        }
+        Ok(())
+    }
 }

@@ -1,11 +1,13 @@
 //! Engines: a model file opened on a device, taking token ids and giving logits; and the session that serves one.
 
 pub mod cpu;
+pub mod cuda;
 mod error;
 #[cfg(test)]
 mod fake;
 mod greedy;
 mod interface;
+mod limits;
 mod open;
 mod score;
 mod serve;
@@ -14,7 +16,7 @@ mod tests;
 
 pub use error::EngineError;
 pub use greedy::greedy;
-pub use interface::Engine;
+pub use interface::{EachToken, Engine};
 pub use open::{Device, Options, open};
 pub use score::{IdsError, ScoreError, parse_ids, score};
 pub use serve::{Open, ServeError, code_of, serve};

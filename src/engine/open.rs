@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::cpu::CpuEngine;
+use super::cuda::CudaEngine;
 use super::{Engine, EngineError};
 
 /// A kind of device that an engine may run on.
@@ -41,9 +42,6 @@ impl fmt::Display for Device {
 pub fn open(device: Device, path: &Path, options: Options) -> Result<Box<dyn Engine>, EngineError> {
     match device {
         Device::Cpu => Ok(Box::new(CpuEngine::open(path, options)?)),
-        Device::Cuda => Err(EngineError::Unavailable {
-            device,
-            reason: "this build has no engine for it".to_owned(),
-        }),
+        Device::Cuda => Ok(Box::new(CudaEngine::open(path, options)?)),
     }
 }

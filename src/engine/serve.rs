@@ -1,6 +1,7 @@
 //! A session of the protocol, served by any engine: requests in, replies out. Knows no process and no terminal.
 
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use thiserror::Error;
 
 use crate::protocol::{ErrorCode, Loaded, ProtocolError, Reply, Request, Statistics, VERSION};
 
-use super::{Device, Engine, EngineError, Options, greedy};
+use super::{Device, Engine, EngineError, Options, limits};
 
 /// How a session opens a model: [`super::open()`], or what a test puts in its place.
 pub type Open<'a> =
@@ -43,12 +44,6 @@ pub enum ServeError {
         /// The request that came.
         found: &'static str,
     },
-    /// The model's logits are not numbers.
-    #[error("expected logits that are numbers behind token {position}, found others")]
-    Logits {
-        /// Tokens in the context.
-        position: usize,
-    },
     /// The reply could not be passed on.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
@@ -71,7 +66,6 @@ impl ServeError {
     pub fn code(&self) -> ErrorCode {
         match self {
             ServeError::Engine(error) => code_of(error),
-            ServeError::Logits { .. } => ErrorCode::Unexpected,
             ServeError::Output(_) => ErrorCode::Memory,
             _ => ErrorCode::Request,
         }
@@ -82,8 +76,11 @@ impl ServeError {
 pub fn code_of(error: &EngineError) -> ErrorCode {
     match error {
         EngineError::Unavailable { .. } => ErrorCode::Device,
+        EngineError::Device(error) if error.is_out_of_memory() => ErrorCode::Memory,
         EngineError::OutOfMemory { .. } => ErrorCode::Memory,
-        EngineError::Threads { .. } => ErrorCode::Unexpected,
+        EngineError::Threads { .. } | EngineError::Logits { .. } | EngineError::Device(_) => {
+            ErrorCode::Unexpected
+        }
         _ => ErrorCode::Request,
     }
 }
@@ -232,20 +229,25 @@ impl Model {
         output: &mut impl Write,
     ) -> Result<Reply, ServeError> {
         self.expect_room(tokens as usize)?;
-        let begin = Instant::now();
-        let mut traced = traced.iter().copied().peekable();
-        for step in 0..tokens {
-            self.append_pending()?;
-            let id = greedy(self.engine.logits()).ok_or_else(|| ServeError::Logits {
-                position: self.engine.position(),
-            })?;
-            let routing = match traced.next_if_eq(&step) {
-                Some(_) => narrow(self.engine.routing()),
-                None => Vec::new(),
-            };
-            send(output, &Reply::Token { id, routing })?;
-            self.pending = Some(id);
+        if tokens == 0 {
+            return Ok(self.done());
         }
+        let begin = Instant::now();
+        let (mut last, mut sent) = (None, Ok(()));
+        let mut each = |id: u32, routing: &[Vec<u32>]| {
+            last = Some(id);
+            let routing = narrow(routing);
+            sent = send(output, &Reply::Token { id, routing });
+            match sent {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        };
+        let pending = self.pending.take();
+        self.engine
+            .generate(pending, tokens as usize, traced, &mut each)?;
+        sent?;
+        self.pending = last;
         self.decoded.add(tokens as usize, begin);
         Ok(self.done())
     }
@@ -269,15 +271,7 @@ impl Model {
     }
 
     fn expect_room(&self, added: usize) -> Result<(), EngineError> {
-        let (context, position) = (self.engine.context(), self.position());
-        match position.saturating_add(added) <= context {
-            true => Ok(()),
-            false => Err(EngineError::ContextFull {
-                context,
-                position,
-                added,
-            }),
-        }
+        limits::check_room(self.engine.context(), self.position(), added)
     }
 
     fn done(&self) -> Reply {

@@ -44,6 +44,7 @@ fn bytes_session(mut input: &[u8]) -> (Vec<Reply>, Result<(), ServeError>) {
         Device::Cuda => Err(EngineError::Unavailable {
             device,
             reason: "none here".to_owned(),
+            hint: None,
         }),
     };
     let result = serve(&mut input, &mut output, "fake 1", &mut open);

@@ -6,15 +6,12 @@ use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::engine::{Engine, EngineError, Options};
+use crate::engine::{Engine, EngineError, Options, limits};
 use crate::gguf::Gguf;
 use crate::model::Architecture;
 
 use super::memory;
 use super::network::Network;
-
-/// Context where none is asked for, in tokens.
-const DEFAULT_CONTEXT: usize = 4096;
 
 /// A model on the host's processor.
 ///
@@ -40,7 +37,7 @@ impl CpuEngine {
         let file = Arc::new(Gguf::open(path)?);
         let architecture = Architecture::read(file.metadata(), file.tensors())?;
         architecture.check_tensors(file.tensors())?;
-        let context = context(&architecture, options.context)?;
+        let context = limits::context(&architecture, options.context)?;
         memory::check(&architecture, context)?;
 
         Ok(CpuEngine {
@@ -59,21 +56,8 @@ impl CpuEngine {
 
     /// Whether all of `ids` may be appended.
     fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
-        let vocabulary = self.architecture.vocabulary();
-        if let Some(id) = ids.iter().find(|id| u64::from(**id) >= vocabulary) {
-            return Err(EngineError::TokenOutOfRange {
-                id: *id,
-                vocabulary,
-            });
-        }
-        if ids.len() > self.context - self.position() {
-            return Err(EngineError::ContextFull {
-                context: self.context,
-                position: self.position(),
-                added: ids.len(),
-            });
-        }
-        Ok(())
+        limits::check_ids(ids, self.architecture.vocabulary())?;
+        limits::check_room(self.context, self.position(), ids.len())
     }
 }
 
@@ -107,16 +91,6 @@ impl Engine for CpuEngine {
 
     fn routing(&self) -> &[Vec<u32>] {
         self.network.routing()
-    }
-}
-
-/// The context asked for, or the default, within what the model was made for.
-fn context(architecture: &Architecture, asked: Option<usize>) -> Result<usize, EngineError> {
-    let limit = usize::try_from(architecture.context()).unwrap_or(usize::MAX);
-    match asked {
-        None => Ok(DEFAULT_CONTEXT.min(limit)),
-        Some(found) if (1..=limit).contains(&found) => Ok(found),
-        Some(found) => Err(EngineError::Context { found, limit }),
     }
 }
 

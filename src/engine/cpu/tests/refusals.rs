@@ -99,19 +99,3 @@ fn no_threads_are_refused() {
         "cannot start 0 threads: at least one is needed"
     );
 }
-
-#[test]
-fn a_gpu_has_no_engine_yet() {
-    let path = Path::new("model.gguf");
-    let error = crate::engine::open(Device::Cuda, path, Options::default())
-        .err()
-        .unwrap();
-    assert_eq!(
-        error.to_string(),
-        "cannot run a model on cuda: this build has no engine for it"
-    );
-    assert_eq!(
-        error.hint().unwrap(),
-        "run it on the processor with `--device cpu`"
-    );
-}

@@ -1,0 +1,16 @@
+//! The engine on an NVIDIA GPU: the weights' own bytes in device memory, a token as one graph of kernels, and a loop in
+//! which the device chooses the next token while the host reads the one before.
+
+mod engine;
+mod gemma;
+mod memory;
+mod parts;
+mod plan;
+mod planner;
+mod qwen;
+mod run;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+pub use engine::CudaEngine;

@@ -1,0 +1,293 @@
+//! Gives every tensor and every buffer its place in device memory, and refuses what there are no kernels for. Touches no
+//! device: addresses count from a base that may be any number.
+
+use std::collections::HashMap;
+
+use crate::engine::{Device, EngineError};
+use crate::gguf::{Gguf, TensorInfo};
+use crate::kernels::decode::{Address, Forms, Matrix, Norms, Planes, Product, Stage, planes};
+use crate::kernels::tuning;
+use crate::model::ModelError;
+use crate::quant::{QuantError, TensorType, dequantizer};
+
+/// Places begin at multiples of this many bytes: enough for every vector load.
+const ALIGNMENT: u64 = 256;
+
+/// A file as a plan sees it: its tensor table, and the bytes of those tensors whose values the plan itself needs.
+pub(super) struct Source<'a> {
+    pub tensors: &'a [TensorInfo],
+    pub bytes: &'a dyn Fn(&TensorInfo) -> &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    /// What `bytes` is called for lies in `file`.
+    pub fn of<B: AsRef<[u8]>>(
+        file: &'a Gguf<B>,
+        bytes: &'a dyn Fn(&TensorInfo) -> &'a [u8],
+    ) -> Self {
+        Source {
+            tensors: file.tensors(),
+            bytes,
+        }
+    }
+}
+
+/// What is to be copied to a place in device memory.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Upload {
+    pub content: Content,
+    /// Where it begins; for a tensor cut into planes where each of them does.
+    pub to: [Address; 4],
+}
+
+/// Where the bytes come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Content {
+    /// The file's own bytes.
+    Tensor { tensor: TensorInfo, planes: Planes },
+    /// A tensor's values as f32, each divided by `divisor`.
+    Values { tensor: TensorInfo, divisor: f32 },
+    /// Numbers of double precision.
+    Doubles(Vec<f64>),
+}
+
+/// Places handed out one behind another, and the stages made with them.
+pub(super) struct Planner<'a> {
+    tensors: HashMap<&'a str, &'a TensorInfo>,
+    bytes: &'a dyn Fn(&TensorInfo) -> &'a [u8],
+    /// Of tensors that more than one stage uses.
+    matrices: HashMap<String, Matrix>,
+    base: u64,
+    used: u64,
+    pub sm_count: u32,
+    pub uploads: Vec<Upload>,
+    pub stages: Vec<Stage>,
+}
+
+impl<'a> Planner<'a> {
+    /// Nothing placed yet; the first place is at `base`, which is not 0.
+    pub fn new(source: &Source<'a>, base: u64, sm_count: u32) -> Self {
+        let by_name = source.tensors.iter();
+        Planner {
+            tensors: by_name
+                .map(|tensor| (tensor.name.as_str(), tensor))
+                .collect(),
+            bytes: source.bytes,
+            matrices: HashMap::new(),
+            base,
+            used: 0,
+            sm_count,
+            uploads: Vec::new(),
+            stages: Vec::new(),
+        }
+    }
+
+    /// Bytes that all places take.
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Room for `bytes`.
+    pub fn take(&mut self, bytes: u64) -> Address {
+        let address = Address(self.base.saturating_add(self.used));
+        let rounded = bytes
+            .checked_next_multiple_of(ALIGNMENT)
+            .unwrap_or(u64::MAX);
+        self.used = self.used.saturating_add(rounded);
+        address
+    }
+
+    /// Room for numbers of single precision.
+    pub fn take_f32(&mut self, count: u32) -> Address {
+        self.take(u64::from(count) * 4)
+    }
+
+    fn tensor(&self, name: &str) -> Result<&'a TensorInfo, EngineError> {
+        let found = self.tensors.get(name).copied();
+        found.ok_or_else(|| {
+            ModelError::MissingTensor {
+                name: name.to_owned(),
+            }
+            .into()
+        })
+    }
+
+    /// A matrix, or the stacked matrices of all experts.
+    pub fn matrix(&mut self, name: &str) -> Result<Matrix, EngineError> {
+        if let Some(matrix) = self.matrices.get(name) {
+            return Ok(*matrix);
+        }
+        let tensor = self.tensor(name)?;
+        let planes = planes(tensor.ty).ok_or_else(|| EngineError::TensorType {
+            name: name.to_owned(),
+            source: QuantError::Unsupported { ty: tensor.ty },
+        })?;
+        let columns = tensor.dims.first().copied().unwrap_or(1);
+        let unit = match tensor.ty {
+            TensorType::F32 => 4,
+            TensorType::F16 | TensorType::BF16 => 8,
+            other => other.block_elements(),
+        };
+        if !columns.is_multiple_of(unit) {
+            return Err(unsupported(
+                format!("tensor {name}"),
+                format!("rows of a multiple of {unit} {} elements", tensor.ty),
+                columns,
+            ));
+        }
+        let (starts, bytes) = planes.layout(tensor.bytes / tensor.ty.block_bytes());
+        let start = self.take(bytes);
+        let to = starts.map(|plane| plane.map_or(Address::NULL, |plane| start.offset(plane)));
+        self.uploads.push(Upload {
+            content: Content::Tensor {
+                tensor: tensor.clone(),
+                planes,
+            },
+            to,
+        });
+        let matrix = Matrix {
+            planes: to,
+            ty: tensor.ty,
+            columns: narrow(name, columns)?,
+        };
+        self.matrices.insert(name.to_owned(), matrix);
+        Ok(matrix)
+    }
+
+    /// A matrix that some files have.
+    pub fn optional(&mut self, name: &str) -> Result<Option<Matrix>, EngineError> {
+        match self.tensors.contains_key(name) {
+            true => self.matrix(name).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// All elements of a small tensor as f32.
+    pub fn vector(&mut self, name: &str) -> Result<Address, EngineError> {
+        self.vector_divided(name, 1.0)
+    }
+
+    /// All elements of a small tensor as f32, each divided by `divisor`.
+    pub fn vector_divided(&mut self, name: &str, divisor: f32) -> Result<Address, EngineError> {
+        let tensor = self.readable(name)?.clone();
+        let address = self.take(tensor.elements() * 4);
+        self.uploads.push(Upload {
+            content: Content::Values { tensor, divisor },
+            to: [address, Address::NULL, Address::NULL, Address::NULL],
+        });
+        Ok(address)
+    }
+
+    /// Numbers of double precision.
+    pub fn doubles(&mut self, values: Vec<f64>) -> Address {
+        let address = self.take(values.len() as u64 * 8);
+        self.uploads.push(Upload {
+            content: Content::Doubles(values),
+            to: [address, Address::NULL, Address::NULL, Address::NULL],
+        });
+        address
+    }
+
+    /// The values of a small tensor, for the plan itself; none where the source has no bytes.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>, EngineError> {
+        let tensor = self.readable(name)?;
+        Ok(values((self.bytes)(tensor), tensor))
+    }
+
+    fn readable(&self, name: &str) -> Result<&'a TensorInfo, EngineError> {
+        let tensor = self.tensor(name)?;
+        match dequantizer(tensor.ty) {
+            Ok(_) => Ok(tensor),
+            Err(source) => Err(EngineError::TensorType {
+                name: name.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Appends a stage, which there is a kernel for.
+    pub fn push(&mut self, stage: Stage) -> Result<(), EngineError> {
+        check_stage(&stage)?;
+        self.stages.push(stage);
+        Ok(())
+    }
+}
+
+/// Refuses a stage whose vectors do not fit the kernel's loads or its shared memory.
+pub(super) fn check_stage(stage: &Stage) -> Result<(), EngineError> {
+    let norms = match stage {
+        Stage::ProjectWide(project) | Stage::ProjectDeep(project) => Some(&project.norms),
+        Stage::ExpertsUp(up) => Some(&up.norms),
+        Stage::Head(head) => Some(&head.norms),
+        _ => None,
+    };
+    if let Some(Norms { columns, forms, .. }) = norms {
+        let unit = if forms.has_integers() { 16 } else { 4 };
+        if !columns.is_multiple_of(unit) {
+            return Err(unsupported(
+                format!("stage {}", stage.name()),
+                format!("vectors of a multiple of {unit} elements"),
+                columns,
+            ));
+        }
+    }
+    // Attention asks for its own, fixed amount.
+    let bytes = stage.shared_bytes();
+    if bytes > tuning::DYNAMIC_BYTES_MAX && !matches!(stage, Stage::Attention(_)) {
+        return Err(unsupported(
+            format!("stage {}", stage.name()),
+            format!(
+                "vectors of at most {} bytes together",
+                tuning::DYNAMIC_BYTES_MAX
+            ),
+            bytes,
+        ));
+    }
+    Ok(())
+}
+
+/// The values of a tensor with these bytes.
+pub(super) fn values(bytes: &[u8], tensor: &TensorInfo) -> Vec<f32> {
+    let count = (bytes.len() as u64 / tensor.ty.block_bytes()) * tensor.ty.block_elements();
+    let mut values = vec![0.0; count as usize];
+    if let Ok(dequantize) = dequantizer(tensor.ty) {
+        dequantize(bytes, &mut values);
+    }
+    values
+}
+
+/// The forms that vector 0 is needed in for products with `matrices`.
+pub(super) fn forms(matrices: &[Matrix]) -> Forms {
+    matrices
+        .iter()
+        .fold(Forms::NONE, |forms, matrix| forms.with(0, matrix))
+}
+
+/// The forms that segments need: each product's matrices with the vector that it takes.
+pub(super) fn forms_of(segments: &[crate::kernels::decode::Segment]) -> Forms {
+    let with = |forms: Forms, (product, vector): (&Product, u32)| {
+        product
+            .each()
+            .fold(forms, |forms, matrix| forms.with(vector, &matrix))
+    };
+    segments
+        .iter()
+        .map(|segment| (&segment.product, segment.vector))
+        .fold(Forms::NONE, with)
+}
+
+/// A size that kernels count in 32 bits.
+pub(super) fn narrow(what: &str, size: u64) -> Result<u32, EngineError> {
+    u32::try_from(size)
+        .map_err(|_| unsupported(what.to_owned(), format!("at most {}", u32::MAX), size))
+}
+
+/// A refusal of what there are no kernels for.
+pub(super) fn unsupported(what: String, expected: String, found: impl ToString) -> EngineError {
+    EngineError::Unsupported {
+        device: Device::Cuda,
+        what,
+        expected,
+        found: found.to_string(),
+    }
+}

@@ -1,0 +1,176 @@
+//! The device loop: graphs of one token each, queued ahead of what the host has read from the ring. Knows no layer.
+
+use std::thread;
+
+use crate::device::cuda::{Cuda, CudaError, Graph, HostWords, Span, Stream};
+use crate::kernels::decode::{Address, Decode, Stage};
+
+use super::plan::{Plan, first_token};
+
+/// Words of the ring that chosen ids are published in.
+pub(super) const RING: u32 = 64;
+/// Steps of a run whose experts are kept.
+pub(super) const TRACE_STEPS: u32 = 64;
+/// Tokens queued ahead of the last that was read; fewer than the ring and the trace have room for.
+pub(super) const AHEAD: usize = 8;
+/// What the ring holds instead of an id where logits are not numbers.
+const NO_ID: u32 = u32::MAX;
+/// Looks at the ring before the thread gives way to others, and between two questions to the driver.
+const SPINS: u32 = 2000;
+
+/// A model whose weights are on the device.
+pub(super) struct Runner {
+    /// A token whose successor the device chooses.
+    decode: Graph,
+    /// A token whose successor the host gives: without logits.
+    forced: Graph,
+    next_token: Stage,
+    stream: Stream,
+    /// For reading what a token left behind while later ones run.
+    beside: Stream,
+    ring: HostWords,
+    token: Span,
+    ids: Span,
+    logits: Span,
+    trace: Span,
+    layers: usize,
+    used: usize,
+}
+
+impl Runner {
+    /// Captures the graphs of `plan`, which lies in `memory` and publishes to `ring`.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn new(
+        cuda: &Cuda,
+        kernels: &Decode,
+        plan: &Plan,
+        (memory, ring): (Span, HostWords),
+        (layers, used, context, vocabulary): (usize, usize, usize, usize),
+    ) -> Result<Self, CudaError> {
+        let stream = Stream::new(cuda)?;
+        let capture = |with_head: bool| {
+            let head = with_head.then_some(&plan.head);
+            let stages = plan.stages.iter().chain(head).chain([&plan.next_token]);
+            stream.capture(|stream| {
+                for (index, stage) in stages.enumerate() {
+                    kernels.launch(stream, stage, index > 0)?;
+                }
+                Ok(())
+            })
+        };
+        let span = |at: Address, bytes: u64| {
+            let offset = at.0.saturating_sub(memory.address());
+            memory.part(offset, bytes)
+        };
+        let buffers = &plan.buffers;
+        let trace_bytes = u64::from(buffers.trace_stride) * u64::from(buffers.trace_steps) * 4;
+        Ok(Self {
+            decode: capture(true)?,
+            forced: capture(false)?,
+            next_token: plan.next_token.clone(),
+            beside: Stream::new(cuda)?,
+            ring,
+            token: span(buffers.token, crate::kernels::decode::TOKEN_BYTES)?,
+            ids: span(buffers.forced, context as u64 * 4)?,
+            logits: span(buffers.logits, vocabulary as u64 * 4)?,
+            trace: span(buffers.trace, trace_bytes)?,
+            layers,
+            used,
+            stream,
+        })
+    }
+
+    /// Begins a run behind `position` tokens with `ids`, of which there is at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn begin(&self, kernels: &Decode, position: usize, ids: &[u32]) -> Result<(), CudaError> {
+        self.stream.synchronize()?;
+        // Nothing is under way that could still publish.
+        self.ring.clear();
+        self.stream.upload(ids, self.ids)?;
+        let token = first_token(position, ids.len());
+        self.stream.upload(&token.words(), self.token)?;
+        kernels.launch(&self.stream, &self.next_token, false)
+    }
+
+    /// Queues `count` tokens whose successors are among the ids that the run began with.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn queue_forced(&self, count: usize) -> Result<(), CudaError> {
+        (0..count).try_for_each(|_| self.stream.replay(&self.forced))
+    }
+
+    /// Queues a token whose successor the device chooses.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn queue(&self) -> Result<(), CudaError> {
+        self.stream.replay(&self.decode)
+    }
+
+    /// Waits until everything queued has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`] of anything queued.
+    pub fn wait(&self) -> Result<(), CudaError> {
+        self.stream.synchronize()
+    }
+
+    /// Waits for the id chosen behind the token at `position`; none where logits are not numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`] of anything queued.
+    pub fn choice(&self, position: usize) -> Result<Option<u32>, CudaError> {
+        let (slot, tag) = (position % RING as usize, position as u64 + 1);
+        let published = || {
+            let entry = self.ring.get(slot);
+            (entry >> 32 == tag).then_some(entry as u32)
+        };
+        loop {
+            for _ in 0..SPINS {
+                if let Some(id) = published() {
+                    return Ok((id != NO_ID).then_some(id));
+                }
+                std::hint::spin_loop();
+            }
+            // Once nothing is queued any more, what is not there will not come.
+            if self.stream.is_idle()? {
+                return Ok(published().filter(|id| *id != NO_ID));
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// The logits behind the last token that the device chose a successor for.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn logits(&self) -> Result<Vec<f32>, CudaError> {
+        self.beside
+            .download(self.logits, (self.logits.bytes() / 4) as usize)
+    }
+
+    /// The experts of token `step` of this run, which has been computed and is none of the oldest.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn routing(&self, step: usize) -> Result<Vec<Vec<u32>>, CudaError> {
+        let bytes = (self.layers * self.used * 4) as u64;
+        let slot = (step % TRACE_STEPS as usize) as u64;
+        let of_step = self.trace.part(slot * bytes, bytes)?;
+        let ids: Vec<u32> = self.beside.download(of_step, self.layers * self.used)?;
+        Ok(ids.chunks(self.used.max(1)).map(<[u32]>::to_vec).collect())
+    }
+}

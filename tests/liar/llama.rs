@@ -110,11 +110,16 @@ fn completion(lie: &str, request: &Value, stream: &mut TcpStream) {
         "content": "", "tokens": [], "stop": true, "tokens_predicted": counted,
         "tokens_evaluated": prompt.len(), "timings": {"predicted_ms": 1.5},
     });
-    event(stream, &last.to_string());
-    write!(stream, "0\r\n\r\n").unwrap();
+    let end = chunk(&last.to_string()) + "0\r\n\r\n";
+    // Whoever has seen the last event may have hung up before the last chunk.
+    let _ = stream.write_all(end.as_bytes());
 }
 
 fn event(stream: &mut TcpStream, data: &str) {
+    stream.write_all(chunk(data).as_bytes()).unwrap();
+}
+
+fn chunk(data: &str) -> String {
     let event = format!("data: {data}\n\n");
-    write!(stream, "{:x}\r\n{event}\r\n", event.len()).unwrap();
+    format!("{:x}\r\n{event}\r\n", event.len())
 }

@@ -12,7 +12,7 @@ use super::{Weights, WeightsError};
 use crate::model::Scale;
 use crate::model::synth::{self, SynthError};
 
-/// The directories of synthetic files, the first of which is preferred.
+/// The directories of synthetic files: those that can only be read, and the first that files can be written to.
 #[derive(Debug, Clone)]
 pub struct Store {
     directories: Vec<PathBuf>,
@@ -37,7 +37,13 @@ impl Store {
         for place in places {
             let directory = place.join("sparkbench");
             match fs::create_dir_all(&directory) {
-                Ok(()) => directories.push(directory),
+                Ok(()) => {
+                    let found = access(&directory, Access::WRITE_OK).is_ok();
+                    directories.push(directory);
+                    if found {
+                        break;
+                    }
+                }
                 Err(source) => refused = (directory, source),
             }
         }

@@ -1,0 +1,246 @@
+//! The CUDA engine, from its host code to the last of its kernels, on a GPU that this machine need not have: `emulator/` is
+//! a libcuda that computes on the processor. It cannot show what depends on the memory model, or speed.
+
+#[path = "emulator/library.rs"]
+mod library;
+#[path = "emulator/models.rs"]
+mod models;
+mod program;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use library::Built;
+use program::{result_files, stderr, stdout, text};
+use serde_json::Value as Json;
+use sparkbench::model::Architecture;
+
+const ENGINE: &str = env!("CARGO_BIN_EXE_spark-engine");
+
+/// Two orders in which threads and blocks may run; under the second, dependent kernels begin as early as they may.
+const ORDERS: [&[(&str, &str)]; 2] = [
+    &[("EMULATOR_SEED", "1")],
+    &[("EMULATOR_SEED", "20"), ("EMULATOR_EARLY", "1")],
+];
+
+/// A program with the emulated GPU.
+fn with_gpu(built: &Built, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", &built.directory);
+    command
+}
+
+/// Says how long a part of a test took.
+fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let result = work();
+    println!("{what}: {:.1} s", begin.elapsed().as_secs_f64());
+    result
+}
+
+#[test]
+fn kernels_compute_what_they_are_defined_to() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    for order in ORDERS {
+        let mut command = with_gpu(&built, &built.kernels_test);
+        let output = timed("kernels", || {
+            command.envs(order.iter().copied()).output().unwrap()
+        });
+        let said = stdout(&output);
+        println!("{said}");
+        assert!(output.status.success(), "{said}{}", stderr(&output));
+    }
+}
+
+/// A test that cannot fail shows nothing: `units/faults.cpp` has a kernel for each of these.
+#[test]
+fn a_kernel_that_is_wrong_is_an_error_and_one_line() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let run = |kernel: &str, order: &[(&str, &str)]| {
+        let mut command = with_gpu(&built, &built.kernels_test);
+        command.args(["--fault", kernel]);
+        let output = command.envs(order.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{kernel}: {}", stderr(&output));
+        (stdout(&output), stderr(&output))
+    };
+    let (launch_failed, illegal_address) = ("719 0\n", "700 0\n");
+    for (kernel, status, why) in [
+        ("fault_shuffle", launch_failed, "deadlock"),
+        ("fault_barrier", launch_failed, "deadlock"),
+        ("fault_meeting", launch_failed, "something else"),
+        ("fault_shared", launch_failed, "behind its 64 bytes"),
+        ("fault_no_wait", launch_failed, "without waiting"),
+        ("fault_alignment", illegal_address, "not aligned"),
+        ("fault_bounds", illegal_address, "no device memory"),
+        ("fault_store", illegal_address, "not there"),
+        ("fault_null", illegal_address, "not there"),
+    ] {
+        for order in ORDERS {
+            let (out, said) = run(kernel, order);
+            assert_eq!(out, status, "{said}");
+            let begin = format!("emulated GPU: {kernel}, block (");
+            assert!(said.starts_with(&begin) && said.contains(why), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+    }
+    // Two blocks each of three kernels count to 6, unless a kernel looks before it waits.
+    let (late, early) = (ORDERS[0], ORDERS[1]);
+    assert_eq!(run("fault_early", late).0, "0 6\n");
+    assert_ne!(run("fault_early", early).0, "0 6\n");
+}
+
+/// Logits behind each of `tokens` as `spark-engine score` writes them.
+fn scores(mut command: Command, model: &Path, tokens: &Path, device: &str) -> Vec<u8> {
+    let out = model.with_extension("npy");
+    command
+        .args(["score", "--device", device])
+        .args(["--model", text(model), "--tokens", text(tokens)])
+        .args(["--out", text(&out)]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{model:?}: {}", stderr(&output));
+    fs::read(out).unwrap()
+}
+
+/// The numbers of a .npy file.
+fn numbers(file: &[u8]) -> Vec<f64> {
+    let header = 10 + usize::from(u16::from_le_bytes([file[8], file[9]]));
+    let (numbers, rest) = file[header..].as_chunks::<4>();
+    assert!(rest.is_empty());
+    numbers
+        .iter()
+        .map(|x| f32::from_le_bytes(*x).into())
+        .collect()
+}
+
+/// Largest difference of two files' logits, over the deviation of the second's.
+fn distance(ours: &[u8], theirs: &[u8]) -> f64 {
+    let (ours, theirs) = (numbers(ours), numbers(theirs));
+    assert_eq!(ours.len(), theirs.len());
+    let count = theirs.len() as f64;
+    let mean = theirs.iter().sum::<f64>() / count;
+    let squares: f64 = theirs.iter().map(|x| (x - mean).powi(2)).sum();
+    let differences = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+    // A logit that is no number is as far away as can be.
+    let largest = differences.fold(0.0, |a: f64, b| if b <= a { a } else { b });
+    match ours.iter().all(|x| x.is_finite()) {
+        true => largest / (squares / count).sqrt(),
+        false => f64::INFINITY,
+    }
+}
+
+/// Scores `model` in both orders and on the processor.
+fn compare(built: &Built, name: &str, model: &Path, tokens: &Path) {
+    let engine = Path::new(ENGINE);
+    let on_gpu = |order: &[(&str, &str)]| {
+        let mut command = with_gpu(built, engine);
+        command.envs(order.iter().copied());
+        timed(name, || scores(command, model, tokens, "cuda"))
+    };
+    let [first, second] = ORDERS.map(on_gpu);
+    assert!(first == second, "{name}: two runs differ");
+    let theirs = timed("on the processor", || {
+        scores(Command::new(engine), model, tokens, "cpu")
+    });
+    let distance = distance(&first, &theirs);
+    println!("{name}: largest difference {distance:.1e} sigma");
+    assert!(distance <= LIMIT_SIGMA, "{name}: {distance}");
+}
+
+/// Keys and values are f16 on the GPU and f32 on the processor, which is most of the difference.
+const LIMIT_SIGMA: f64 = 3e-3;
+
+/// Compares on a file of `architecture` made from each of `seeds`.
+fn compare_made(name: &str, architecture: &Architecture, seeds: &[u64]) {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let path = |file: &str| home.path().join(file);
+    let ids = (1..=24u32).map(|n| (n * n * 37 % 200).to_string());
+    fs::write(path("ids"), ids.collect::<Vec<_>>().join(" ")).unwrap();
+    for seed in seeds {
+        fs::write(path("model.gguf"), models::file(architecture, *seed)).unwrap();
+        compare(&built, name, &path("model.gguf"), &path("ids"));
+    }
+}
+
+#[test]
+fn odd_sizes_and_every_type_give_the_logits_of_the_processor() {
+    compare_made("odd qwen", &models::odd_qwen(), &[1, 2]);
+    compare_made("odd gemma", &models::odd_gemma(), &[1, 2]);
+}
+
+#[test]
+fn rows_that_every_type_divides_give_the_logits_of_the_processor() {
+    compare_made("even qwen", &models::even_qwen(), &[1]);
+    compare_made("even gemma", &models::even_gemma(), &[1]);
+}
+
+/// Beyond Gemma's window of 16 positions.
+#[test]
+fn files_of_another_program_give_the_logits_of_the_processor() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oracle");
+    for name in ["qwen35moe_q4_k_m", "gemma4_q4_k_m"] {
+        let model = home.path().join(name).with_extension("gguf");
+        fs::copy(folder.join(name).with_extension("gguf"), &model).unwrap();
+        let ids = fs::read_to_string(folder.join(name).with_extension("ids")).unwrap();
+        let ids: Vec<&str> = ids.split_whitespace().take(40).collect();
+        let tokens = home.path().join("ids");
+        fs::write(&tokens, ids.join(" ")).unwrap();
+        compare(&built, name, &model, &tokens);
+    }
+}
+
+/// An engine that finds the emulated GPU although the harness hands no such variable on.
+fn engine_script(built: &Built, home: &Path) -> PathBuf {
+    let script = home.join("engine");
+    let library = text(&built.directory);
+    let line = format!("LD_LIBRARY_PATH='{library}' exec '{ENGINE}' \"$@\"");
+    fs::write(&script, format!("#!/bin/sh\n{line}\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    script
+}
+
+#[test]
+fn a_benchmark_on_the_gpu_generates_the_ids_of_the_processor() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let model = home.path().join("model.gguf");
+    fs::write(&model, models::file(&models::short_qwen(), 1)).unwrap();
+    let engine = engine_script(&built, home.path());
+    let runs_on = |device: &str| {
+        let out = home.path().join(device);
+        let mut command = program::command(home.path(), &["run", "e2e", "--device", device]);
+        command
+            .args(["--seed", "5eed", "--weights", text(&model)])
+            .args(["--engine", text(&engine), "--out", text(&out)])
+            .env("LD_LIBRARY_PATH", &built.directory);
+        let output = timed(device, || command.output().unwrap());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let result = fs::read(&result_files(&out)[0]).unwrap();
+        let result: Json = serde_json::from_slice(&result).unwrap();
+        let payload = &result["payload"];
+        if device == "cuda" {
+            assert_eq!(payload["machine"]["gpu"]["value"]["name"], "Emulated GPU");
+        }
+        let runs = payload["cases"][0]["generation"]["runs"].as_array();
+        let of_run = |run: &Json| ["prompt_sha256", "ids", "routing"].map(|key| run[key].clone());
+        runs.unwrap().iter().map(of_run).collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (runs_on("cuda"), runs_on("cpu"));
+    assert_eq!(ours.len(), 3);
+    assert_eq!(ours, theirs);
+}

@@ -1,0 +1,169 @@
+// experts_up and experts_down: the router's choice, its trace, and the experts' sum, in the forms of both models.
+#include <algorithm>
+
+#include "stages.hpp"
+
+namespace {
+
+struct Case {
+  uint32_t up, down, shared;  // types
+  uint32_t hidden, experts, used, width, shared_width;
+  bool fused;  // gates and ups in one tensor
+  bool gemma;  // GELU, scales of experts, the shared part apart
+};
+
+constexpr Case CASES[] = {
+    {Q4_K, Q4_K, Q4_K, 512, 16, 8, 256, 256, false, false}, {Q4_K, Q6_K, Q8_0, 256, 256, 8, 256, 256, false, false},
+    {Q4_K, Q5_0, Q8_0, 512, 128, 8, 96, 224, true, true},   {Q5_K, Q8_0, Q5_1, 256, 40, 3, 32, 32, true, true},
+    {F32, F32, F32, 64, 5, 3, 24, 40, false, false},        {BF16, F16, Q5_0, 64, 500, 10, 24, 96, true, true},
+    {Q6_K, Q5_1, F32, 256, 33, 32, 32, 64, false, true},    {Q8_0, BF16, Q4_K, 96, 7, 1, 40, 256, true, false},
+};
+
+// What the router chooses: experts and weights.
+struct Choice {
+  std::vector<uint32_t> ids;
+  Doubles weights;
+
+  Choice(const std::vector<float>& logits, uint32_t used, const std::vector<float>* scale) : ids(logits.size()) {
+    for (uint32_t i = 0; i < ids.size(); i++) ids[i] = i;
+    std::stable_sort(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) { return logits[a] > logits[b]; });
+    ids.resize(used);
+    double total = 0;
+    for (const uint32_t id : ids) total += std::exp(logits[id] - logits[ids[0]]);
+    for (const uint32_t id : ids) weights.push_back(std::exp(logits[id] - logits[ids[0]]) / total * (scale ? (*scale)[id] : 1));
+  }
+};
+
+void test_case(Gpu& gpu, Report& report, const Case& c) {
+  test = std::string("experts ") + facts(c.up).name + ", " + facts(c.down).name + ", " + facts(c.shared).name + ", " + std::to_string(c.used) + " of " + std::to_string(c.experts);
+  Random random(c.experts * 31 + c.up);
+  const Tensor gates(random, c.up, uint64_t{c.experts} * c.width * (c.fused ? 2 : 1), c.hidden);
+  const Tensor ups(random, c.up, c.fused ? 1 : uint64_t{c.experts} * c.width, c.hidden);
+  const Tensor down(random, c.down, uint64_t{c.experts} * c.hidden, c.width), shared(random, c.shared, c.hidden, c.shared_width);
+  const std::vector<float> x = random.vector(c.hidden), weight = random.vector(c.hidden, 0.5, 1.5), scale = random.vector(c.experts, 0.5, 1.5);
+  std::vector<float> logits = random.vector(c.experts, -3, 3);
+  // Equal logits: the lower number is chosen first.
+  logits[c.experts / 2] = logits[c.experts / 3] = logits[c.experts - 1] = 4;
+
+  constexpr uint32_t STEP = 11, STEPS = 8;
+  ExpertsUpArgs up{};
+  up.norms = simple_norms(gpu, x, weight, form_of(c.up));
+  up.gate = matrix_of(gpu, report, gates);
+  if (!c.fused) up.up = matrix_of(gpu, report, ups);
+  up.router = gpu.upload(logits);
+  if (c.gemma) up.expert_scale = gpu.upload(scale);
+  up.token = gpu.upload(std::vector<Token>{Token{5, 0, 0, STEP, 0}});
+  up.chosen = gpu.make<uint32_t>(c.used);
+  up.weight = gpu.make<float>(c.used);
+  up.trace = gpu.make<uint32_t>(STEPS * 2 * c.used);
+  up.out = gpu.make<float>(c.used * c.width);
+  up.experts = c.experts;
+  up.used = c.used;
+  up.width = c.width;
+  up.activation = c.gemma;
+  up.trace_stride = 2 * c.used;
+  up.trace_steps = STEPS;
+
+  const std::vector<float> shared_hidden = random.vector(c.shared_width);
+  constexpr float GATE = 0.3f, BEFORE = 0.25f;
+  ExpertsDownArgs args{};
+  args.down = matrix_of(gpu, report, down);
+  args.shared = matrix_of(gpu, report, shared);
+  args.chosen = up.chosen;
+  args.weight = up.weight;
+  args.hidden = up.out;
+  args.shared_hidden = gpu.upload(shared_hidden);
+  args.out = c.gemma ? gpu.make<float>(c.hidden) : gpu.upload(std::vector<float>(c.hidden, BEFORE));
+  if (c.gemma) {
+    args.shared_out = gpu.make<float>(c.hidden);
+  } else {
+    args.shared_gate = gpu.upload(std::vector<float>{GATE});
+  }
+  args.experts = c.experts;
+  args.used = c.used;
+  args.width = c.width;
+  args.rows = c.hidden;
+  args.shared_width = c.shared_width;
+  args.add = !c.gemma;
+  const size_t routed_bytes = takes_floats(c.down) ? float_bytes(c.used * c.width) : integer_bytes(c.used * c.width);
+  const size_t shared_bytes = takes_floats(c.shared) ? float_bytes(c.shared_width) : integer_bytes(c.shared_width);
+  gpu.chain([&] {
+    gpu.launch("experts_up", Shape{gpu.sm_count, 1, 544, vector_bytes(c.hidden, up.norms.forms)}, up);
+    gpu.launch("experts_down", Shape{gpu.sm_count, 1, 512, routed_bytes + shared_bytes}, args);
+  });
+
+  const Choice choice(logits, c.used, c.gemma ? &scale : nullptr);
+  const std::vector<uint32_t> trace = gpu.read(up.trace, STEPS * 2 * c.used);
+  const auto slot = trace.begin() + STEP % STEPS * 2 * c.used;
+  report.check("choice", gpu.read(up.chosen, c.used) == choice.ids);
+  report.check("trace", std::vector<uint32_t>(slot, slot + c.used) == choice.ids);
+  report.check("weights", distance(choice.weights, gpu.read(up.weight, c.used)), 1e-6);
+
+  const Doubles vector = normed(doubles(x), weight);
+  Doubles hidden(c.used * c.width), out(c.hidden), beside(c.hidden);
+  for (uint32_t e = 0; e < c.used; e++) {
+    for (uint32_t i = 0; i < c.width; i++) {
+      const uint64_t first = uint64_t{choice.ids[e]} * c.width * (c.fused ? 2 : 1) + i;
+      const double gate = gates.product(first, vector.data());
+      const double value = c.fused ? gates.product(first + c.width, vector.data()) : ups.product(first, vector.data());
+      hidden[e * c.width + i] = (c.gemma ? gelu(gate) : silu(gate)) * value;
+    }
+  }
+  report.check("up", distance(hidden, gpu.read(up.out, hidden.size())), 2 * PRODUCT_LIMIT);
+  const Doubles of_shared = doubles(shared_hidden);
+  for (uint32_t i = 0; i < c.hidden; i++) {
+    for (uint32_t e = 0; e < c.used; e++) out[i] += choice.weights[e] * down.product(uint64_t{choice.ids[e]} * c.hidden + i, &hidden[e * c.width]);
+    beside[i] = shared.product(i, of_shared.data());
+    if (!c.gemma) out[i] += BEFORE + beside[i] / (1 + std::exp(-static_cast<double>(GATE)));
+  }
+  report.check("down", distance(out, gpu.read(args.out, c.hidden)), 2 * PRODUCT_LIMIT);
+  if (c.gemma) report.check("beside", distance(beside, gpu.read(args.shared_out, c.hidden)), PRODUCT_LIMIT);
+  gpu.clear();
+}
+
+}  // namespace
+
+void test_experts(Gpu& gpu, Report& report) {
+  for (const Case& c : CASES) test_case(gpu, report, c);
+}
+
+void test_head(Gpu& gpu, Report& report) {
+  for (const uint32_t type : {Q6_K, F32, Q8_0}) {
+    constexpr uint32_t COLUMNS = 256, ROWS_OF_HEAD = 1001;
+    const float cap = type == F32 ? 0 : 30;
+    test = std::string("head ") + facts(type).name;
+    Random random(type);
+    const Tensor tensor(random, type, ROWS_OF_HEAD, COLUMNS);
+    const std::vector<float> x = random.vector(COLUMNS), weight = random.vector(COLUMNS, 0.5, 1.5);
+    HeadArgs args{};
+    args.norms = simple_norms(gpu, x, weight, form_of(type));
+    args.matrix = matrix_of(gpu, report, tensor);
+    args.logits = gpu.make<float>(ROWS_OF_HEAD);
+    args.token = gpu.upload(std::vector<Token>{Token{6, 0, 0, 0, 0}});
+    args.rows = ROWS_OF_HEAD;
+    args.cap = cap;
+    NextTokenArgs next{};
+    next.embedding = args.matrix;
+    next.token = args.token;
+    next.ring = gpu.upload(std::vector<unsigned long long>(8));
+    next.x = gpu.make<float>(COLUMNS);
+    next.scale = 1;
+    next.vocabulary = ROWS_OF_HEAD;
+    next.ring_size = 8;
+    gpu.chain([&] {
+      gpu.launch("head", Shape{gpu.sm_count, 1, 512, vector_bytes(COLUMNS, args.norms.forms)}, args);
+      gpu.launch("next_token", Shape{1, 1, 512, 0}, next);
+    });
+    const Doubles vector = normed(doubles(x), weight);
+    Doubles want = tensor.product(vector);
+    for (double& logit : want) logit = cap > 0 ? cap * std::tanh(logit / cap) : logit;
+    const std::vector<float> logits = gpu.read(args.logits, ROWS_OF_HEAD);
+    report.check("logits", distance(want, logits), PRODUCT_LIMIT);
+    const uint32_t best = static_cast<uint32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    report.check("choice", gpu.read(next.ring, 8)[6] == (7ull << 32 | best));
+    const Token token = gpu.read(args.token, 1)[0];
+    report.check("token", token.position == 7 && token.step == 1 && token.best == 0);
+    report.check("embedding", distance(Doubles(tensor.row(best), tensor.row(best) + COLUMNS), gpu.read(next.x, COLUMNS)), 1e-6);
+    gpu.clear();
+  }
+}

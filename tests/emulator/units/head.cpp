@@ -1,0 +1,13 @@
+// kernels/decode/head.cu
+#include <cuda_fp16.h>
+#include <memory_access.cuh>
+#include <ordering.cuh>
+#include <tile.cuh>
+
+#include "../registry.hpp"
+
+namespace {
+#include "decode/head.cu"
+}  // namespace
+
+KERNEL(HeadArgs, head)

@@ -1,0 +1,18 @@
+// kernels/decode/repack.cu
+#include <cuda_fp16.h>
+#include <memory_access.cuh>
+#include <ordering.cuh>
+#include <tile.cuh>
+
+#include "../registry.hpp"
+
+namespace {
+#include "decode/repack.cu"
+}  // namespace
+
+KERNEL(RepackArgs, repack)
+KERNEL(RepackArgs, restore)
+KERNEL(RepackArgs, repack_q5_k)
+KERNEL(RepackArgs, restore_q5_k)
+KERNEL(RepackArgs, repack_q6_k)
+KERNEL(RepackArgs, restore_q6_k)

@@ -1,7 +1,7 @@
-// libcuda for one emulated GPU: every function that the program calls. Work is done when it is queued, except for what a
-// stream captures; a failure is told by every later call, as CUDA does.
-// EMULATOR_EARLY=1: in a graph, blocks of dependent kernels run up to their wait before the kernels in front of them.
-// EMULATOR_SEED: number that the order of threads follows from.
+// libcuda for one emulated GPU: every function that the program calls. Work is done when it is queued, except for what
+// a stream captures; a failure is told by every later call, as CUDA does. EMULATOR_EARLY=1: in a graph, blocks of
+// dependent kernels run up to their wait before the kernels in front of them. EMULATOR_SEED: number that the order of
+// threads follows from.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -71,7 +71,8 @@ int carry_out(const Work& work, Parked early = Parked()) {
   if (failure != SUCCESS) return failure;
   if (work.other) return work.other();
   const emulator::Outcome outcome = emulator::run(work.grid, std::move(early));
-  if (outcome != emulator::Outcome::WELL) failure = outcome == emulator::Outcome::BAD_ADDRESS ? ILLEGAL_ADDRESS : LAUNCH_FAILED;
+  if (outcome != emulator::Outcome::WELL)
+    failure = outcome == emulator::Outcome::BAD_ADDRESS ? ILLEGAL_ADDRESS : LAUNCH_FAILED;
   return SUCCESS;  // a launch has no outcome yet
 }
 
@@ -120,14 +121,16 @@ int copy(void* stream, void* to, const void* from, size_t bytes, bool to_device,
 
 #define LOCKED const std::lock_guard<std::recursive_mutex> locked(lock)
 // Calls that say how all work up to now has ended.
-#define TOLD      \
-  LOCKED;         \
+#define TOLD \
+  LOCKED;    \
   return failure;
 
 CALL(cuDriverGetVersion, int* version) { return *version = 13000, SUCCESS; }
 CALL(cuInit, unsigned) { return SUCCESS; }
 CALL(cuGetErrorName, int status, const char** name) {
-  *name = status == LAUNCH_FAILED ? "CUDA_ERROR_LAUNCH_FAILED" : status == ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS" : nullptr;
+  *name = status == LAUNCH_FAILED     ? "CUDA_ERROR_LAUNCH_FAILED"
+          : status == ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS"
+                                      : nullptr;
   return *name ? SUCCESS : INVALID_VALUE;
 }
 
@@ -139,16 +142,35 @@ CALL(cuDeviceGetUuid_v2, char* uuid, int) { return memset(uuid, 0xe0, 16), SUCCE
 CALL(cuDeviceTotalMem_v2, size_t* bytes, int) { return *bytes = emulator::DEVICE_BYTES, SUCCESS; }
 CALL(cuDeviceGetAttribute, int* value, int attribute, int) {
   switch (attribute) {
-    case 13: *value = 1000000; break;            // clock, kHz
-    case 16: *value = SM_COUNT; break;           // multiprocessors
-    case 18: *value = 0; break;                  // integrated
-    case 36: *value = 1000000; break;            // memory clock, kHz
-    case 37: *value = 256; break;                // bus, bits
-    case 38: *value = 1 << 20; break;            // L2, bytes
-    case 75: *value = 9; break;                  // capability
-    case 76: *value = 0; break;
-    case 97: *value = MOST_SHARED_BYTES; break;  // shared memory of a block, bytes
-    default: return INVALID_VALUE;
+    case 13:
+      *value = 1000000;
+      break;  // clock, kHz
+    case 16:
+      *value = SM_COUNT;
+      break;  // multiprocessors
+    case 18:
+      *value = 0;
+      break;  // integrated
+    case 36:
+      *value = 1000000;
+      break;  // memory clock, kHz
+    case 37:
+      *value = 256;
+      break;  // bus, bits
+    case 38:
+      *value = 1 << 20;
+      break;  // L2, bytes
+    case 75:
+      *value = 9;
+      break;  // capability
+    case 76:
+      *value = 0;
+      break;
+    case 97:
+      *value = MOST_SHARED_BYTES;
+      break;  // shared memory of a block, bytes
+    default:
+      return INVALID_VALUE;
   }
   return SUCCESS;
 }
@@ -157,9 +179,11 @@ CALL(cuDevicePrimaryCtxRetain, void** context, int) { return *context = &object,
 CALL(cuDevicePrimaryCtxRelease_v2, int) { return SUCCESS; }
 CALL(cuCtxGetCurrent, void** context) { return *context = &object, SUCCESS; }
 CALL(cuCtxSetCurrent, void*) { return SUCCESS; }
-CALL(cuCtxSynchronize) { TOLD }
+CALL(cuCtxSynchronize){TOLD}
 
-CALL(cuModuleLoadData, void** module, const void* image) { return *module = &object, image ? SUCCESS : INVALID_VALUE; }
+CALL(cuModuleLoadData, void** module, const void* image) {
+  return *module = &object, image ? SUCCESS : INVALID_VALUE;
+}
 CALL(cuModuleUnload, void*) { return SUCCESS; }
 CALL(cuModuleGetFunction, void** function, void*, const char* name) {
   *function = emulator::find_kernel(name);
@@ -167,9 +191,14 @@ CALL(cuModuleGetFunction, void** function, void*, const char* name) {
 }
 CALL(cuFuncGetAttribute, int* value, int attribute, void* function) {
   switch (attribute) {
-    case 6: *value = 90; break;  // architecture of the code
-    case 8: *value = static_cast<int>(static_cast<Kernel*>(function)->most_shared_bytes); break;
-    default: return INVALID_VALUE;
+    case 6:
+      *value = 90;
+      break;  // architecture of the code
+    case 8:
+      *value = static_cast<int>(static_cast<Kernel*>(function)->most_shared_bytes);
+      break;
+    default:
+      return INVALID_VALUE;
   }
   return SUCCESS;
 }
@@ -204,8 +233,9 @@ CALL(cuLaunchKernelEx, const Config* config, void* function, void** args, void**
   const Config& c = *config;
   const Kernel& kernel = *static_cast<Kernel*>(function);
   const uint64_t blocks = uint64_t{c.grid[0]} * c.grid[1] * c.grid[2];
-  const bool possible = blocks != 0 && c.grid[1] <= 65535 && c.grid[2] <= 65535 && c.block[0] >= 1 && c.block[0] <= 1024 &&
-                        c.block[1] == 1 && c.block[2] == 1 && c.shared_bytes <= kernel.most_shared_bytes;
+  const bool possible = blocks != 0 && c.grid[1] <= 65535 && c.grid[2] <= 65535 && c.block[0] >= 1 &&
+                        c.block[0] <= 1024 && c.block[1] == 1 && c.block[2] == 1 &&
+                        c.shared_bytes <= kernel.most_shared_bytes;
   if (!possible || !kernel.run) return INVALID_VALUE;
   Grid grid{kernel.name, kernel.run, {}, {c.grid[0], c.grid[1], c.grid[2]}, c.block[0], c.shared_bytes, false};
   grid.args.resize((kernel.args_bytes + 7) / 8);
@@ -265,9 +295,8 @@ CALL(cuMemsetD8Async, Address at, unsigned char value, size_t bytes, void* strea
 
 CALL(cuStreamCreate, void** stream, unsigned) { return *stream = new Stream, SUCCESS; }
 CALL(cuStreamDestroy_v2, void* stream) { return delete static_cast<Stream*>(stream), SUCCESS; }
-CALL(cuStreamSynchronize, void*) { TOLD }
-CALL(cuStreamQuery, void*) { TOLD }
-CALL(cuStreamBeginCapture_v2, void* stream, unsigned) {
+CALL(cuStreamSynchronize, void*){TOLD} CALL(cuStreamQuery, void*){TOLD} CALL(cuStreamBeginCapture_v2, void* stream,
+                                                                             unsigned) {
   LOCKED;
   static_cast<Stream*>(stream)->captures = true;
   return failure;
@@ -283,8 +312,7 @@ CALL(cuStreamEndCapture, void* handle, void** graph) {
 CALL(cuGraphInstantiateWithFlags, void** executable, void* graph, unsigned long long) {
   return *executable = new Graph(*static_cast<Graph*>(graph)), SUCCESS;
 }
-CALL(cuGraphUpload, void*, void*) { TOLD }
-CALL(cuGraphLaunch, void* executable, void*) {
+CALL(cuGraphUpload, void*, void*){TOLD} CALL(cuGraphLaunch, void* executable, void*) {
   LOCKED;
   if (failure != SUCCESS) return failure;
   const auto& work = static_cast<Graph*>(executable)->work;
@@ -305,8 +333,7 @@ CALL(cuEventRecord, void* event, void*) {
   static_cast<Event*>(event)->at = std::chrono::steady_clock::now();
   return failure;
 }
-CALL(cuEventSynchronize, void*) { TOLD }
-CALL(cuEventElapsedTime_v2, float* milliseconds, void* start, void* end) {
+CALL(cuEventSynchronize, void*){TOLD} CALL(cuEventElapsedTime_v2, float* milliseconds, void* start, void* end) {
   LOCKED;
   const auto time = static_cast<Event*>(end)->at - static_cast<Event*>(start)->at;
   *milliseconds = std::chrono::duration<float, std::milli>(time).count();

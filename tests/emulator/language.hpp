@@ -22,7 +22,7 @@
 #define blockDim (::emulator::block_size)
 #define gridDim (::emulator::grid_size)
 
-#define EMULATED_PAIR(type, name)  \
+#define EMULATED_PAIR(type, name)         \
   struct alignas(2 * sizeof(type)) name { \
     type x, y;                            \
   };                                      \
@@ -62,7 +62,9 @@ inline void join_shuffle(Deposit* lanes, uint32_t mask) {
   for (uint32_t lane = 0; lane < 32; lane++) {
     if (!(mask >> lane & 1)) continue;
     const uint32_t from = lanes[lane].in[0];
-    if (!(mask >> from & 1)) fail(Outcome::BAD_PROGRAM, "is in a shuffle where lane %u asks lane %u, which is not among %08x", lane, from, mask);
+    if (!(mask >> from & 1))
+      fail(Outcome::BAD_PROGRAM, "is in a shuffle where lane %u asks lane %u, which is not among %08x", lane, from,
+           mask);
     lanes[lane].out[0] = lanes[from].in[1];
   }
 }
@@ -137,7 +139,8 @@ inline unsigned long long atomicMax(unsigned long long* p, unsigned long long x)
 
 // Products of two int16 of `a` with the lower (upper) two int8 of `b`.
 inline int __dp2a_lo(int a, int b, int sum) {
-  return sum + static_cast<int16_t>(a) * static_cast<int8_t>(b) + static_cast<int16_t>(a >> 16) * static_cast<int8_t>(b >> 8);
+  return sum + static_cast<int16_t>(a) * static_cast<int8_t>(b) +
+         static_cast<int16_t>(a >> 16) * static_cast<int8_t>(b >> 8);
 }
 inline int __dp2a_hi(int a, int b, int sum) { return __dp2a_lo(a, b >> 16, sum); }
 

@@ -13,7 +13,8 @@ using half = __half;
 inline __half __ushort_as_half(uint16_t bits) { return __half{bits}; }
 
 inline float __half2float(__half h) {
-  const uint32_t sign = static_cast<uint32_t>(h.bits & 0x8000) << 16, exponent = h.bits >> 10 & 31, mantissa = h.bits & 1023;
+  const uint32_t sign = static_cast<uint32_t>(h.bits & 0x8000) << 16, exponent = h.bits >> 10 & 31,
+                 mantissa = h.bits & 1023;
   if (exponent == 31) return __uint_as_float(sign | 0x7f800000u | mantissa << 13);
   if (exponent > 0) return __uint_as_float(sign | (exponent + 112) << 23 | mantissa << 13);
   const float tiny = static_cast<float>(mantissa) * 0x1p-24f;

@@ -11,7 +11,8 @@ inline uint32_t shared_address(const void* p) {
 
 inline unsigned char* at_shared(uint32_t address, uint32_t bytes) {
   if (address % bytes != 0 || address > emulator::dynamic_bytes || emulator::dynamic_bytes - address < bytes) {
-    emulator::fail(emulator::Outcome::BAD_PROGRAM, "takes %u bytes at %u of dynamic shared memory, which has %u", bytes, address, emulator::dynamic_bytes);
+    emulator::fail(emulator::Outcome::BAD_PROGRAM, "takes %u bytes at %u of dynamic shared memory, which has %u", bytes,
+                   address, emulator::dynamic_bytes);
   }
   return emulator::dynamic_shared + address;
 }
@@ -59,8 +60,8 @@ inline void unpack(uint32_t word, float* low, float* high) {
   *high = __half2float(__ushort_as_half(static_cast<uint16_t>(word >> 16)));
 }
 
-// in: a 4 words, b 2 words, c 4 floats; out: c. Lane l, of g = l / 4 and t = l % 4, has of a the pairs at (g | g + 8, 2t | 2t + 8), of
-// b those at (2t | 2t + 8, g), of c those at (g | g + 8, 2t).
+// in: a 4 words, b 2 words, c 4 floats; out: c. Lane l, of g = l / 4 and t = l % 4, has of a the pairs at (g | g + 8,
+// 2t | 2t + 8), of b those at (2t | 2t + 8, g), of c those at (g | g + 8, 2t).
 inline void join_products(emulator::Deposit* lanes, uint32_t) {
   float a[16][16], b[16][8];
   for (uint32_t lane = 0; lane < 32; lane++) {

@@ -1,5 +1,5 @@
-// attention_* and attention_combine, over windows, rings, groups, gates and splits: several tokens one behind another, each
-// compared with attention to the rows as they are stored.
+// attention_* and attention_combine, over windows, rings, groups, gates and splits: several tokens one behind another,
+// each compared with attention to the rows as they are stored.
 #include <algorithm>
 
 #include "stages.hpp"
@@ -15,7 +15,8 @@ struct Case {
   uint32_t stride() const { return gated ? 2 * dim : dim; }
   uint32_t seen(uint32_t position) const { return window ? std::min(position + 1, window) : position + 1; }
   std::string name() const {
-    return "attention_" + std::to_string(dim) + "x" + std::to_string(heads_at_once) + ", position " + std::to_string(position) + ", window " + std::to_string(window);
+    return "attention_" + std::to_string(dim) + "x" + std::to_string(heads_at_once) + ", position " +
+           std::to_string(position) + ", window " + std::to_string(window);
   }
 };
 
@@ -27,21 +28,27 @@ Shape shape_of(const Case& c) {
 }
 Shape shape_of(const Case& c) {
   switch (c.dim) {
-    case 64: return shape_of<64>(c);
-    case 128: return shape_of<128>(c);
-    case 256: return shape_of<256>(c);
-    default: return shape_of<512>(c);
+    case 64:
+      return shape_of<64>(c);
+    case 128:
+      return shape_of<128>(c);
+    case 256:
+      return shape_of<256>(c);
+    default:
+      return shape_of<512>(c);
   }
 }
 
 // A head with its norm and rotation.
-Doubles prepared(const float* x, const std::vector<float>* weight, bool norm, uint32_t dim, const Doubles& frequency, uint32_t position) {
+Doubles prepared(const float* x, const std::vector<float>* weight, bool norm, uint32_t dim, const Doubles& frequency,
+                 uint32_t position) {
   Doubles y(x, x + dim);
   const double factor = norm ? inverse_rms(y.data(), dim) : 1;
   for (uint32_t i = 0; i < dim; i++) y[i] *= factor * (weight ? (*weight)[i] : 1);
   const size_t half = frequency.size();
   for (size_t i = 0; i < half; i++) {
-    const double a = y[i], b = y[i + half], sine = std::sin(position * frequency[i]), cosine = std::cos(position * frequency[i]);
+    const double a = y[i], b = y[i + half], sine = std::sin(position * frequency[i]),
+                 cosine = std::cos(position * frequency[i]);
     y[i] = a * cosine - b * sine;
     y[i + half] = a * sine + b * cosine;
   }
@@ -50,10 +57,15 @@ Doubles prepared(const float* x, const std::vector<float>* weight, bool norm, ui
 
 class Sitting {
  public:
-  Sitting(Gpu& gpu, Report& report, const Case& c) : gpu_(gpu), report_(report), c_(c), random_(c.dim * 131 + c.heads_at_once * 17 + c.position * 7 + c.splits + c.window) {
+  Sitting(Gpu& gpu, Report& report, const Case& c)
+      : gpu_(gpu),
+        report_(report),
+        c_(c),
+        random_(c.dim * 131 + c.heads_at_once * 17 + c.position * 7 + c.splits + c.window) {
     query_norm_ = random_.vector(c.dim, 0.5, 1.5);
     key_norm_ = random_.vector(c.dim, 0.5, 1.5);
-    for (uint32_t i = 0; i < c.rotary / 2; i++) frequency_.push_back(std::pow(1e6, -2.0 * i / c.rotary) / (i % 7 == 6 ? 1e30 : 1));
+    for (uint32_t i = 0; i < c.rotary / 2; i++)
+      frequency_.push_back(std::pow(1e6, -2.0 * i / c.rotary) / (i % 7 == 6 ? 1e30 : 1));
     // Rows that nobody may read are not numbers.
     keys_.assign(size_t{c.kv_heads} * c.capacity * c.dim, 0x7fff);
     values_.assign(keys_.size(), 0xffff);
@@ -109,7 +121,8 @@ class Sitting {
 
   // The token behind the last one. Its position is written in front of the attention, which may begin before that.
   void step(uint32_t position) {
-    std::vector<float> projected = random_.vector(c_.heads() * c_.stride() + 2 * c_.kv_heads * c_.dim, -2 * c_.query_size, 2 * c_.query_size);
+    std::vector<float> projected =
+        random_.vector(c_.heads() * c_.stride() + 2 * c_.kv_heads * c_.dim, -2 * c_.query_size, 2 * c_.query_size);
     gpu_.write(projected_, projected);
     gpu_.chain([&] {
       gpu_.launch("next_token", Shape{1, 1, 512, 0}, next_);
@@ -121,7 +134,9 @@ class Sitting {
   }
 
  private:
-  size_t at(uint32_t kv_head, uint32_t position) const { return (size_t{kv_head} * c_.capacity + position % c_.capacity) * c_.dim; }
+  size_t at(uint32_t kv_head, uint32_t position) const {
+    return (size_t{kv_head} * c_.capacity + position % c_.capacity) * c_.dim;
+  }
   static double value_of(uint16_t bits) { return half_at(reinterpret_cast<const uint8_t*>(&bits)); }
 
   // The new rows are stored, the others untouched.
@@ -130,8 +145,10 @@ class Sitting {
     const auto values = gpu_.read(reinterpret_cast<const uint16_t*>(args_.values), values_.size());
     double worst = 0;
     for (uint32_t g = 0; g < c_.kv_heads; g++) {
-      const Doubles key = prepared(&projected[args_.key - projected_ + g * c_.dim], &key_norm_, true, c_.dim, frequency_, position);
-      const Doubles value = prepared(&projected[args_.value - projected_ + g * c_.dim], nullptr, c_.value_norm, c_.dim, {}, position);
+      const Doubles key =
+          prepared(&projected[args_.key - projected_ + g * c_.dim], &key_norm_, true, c_.dim, frequency_, position);
+      const Doubles value =
+          prepared(&projected[args_.value - projected_ + g * c_.dim], nullptr, c_.value_norm, c_.dim, {}, position);
       for (uint32_t i = 0; i < c_.dim; i++) {
         const size_t cell = at(g, position) + i;
         worst = std::max(worst, std::fabs(value_of(keys[cell]) - key[i]) / (std::fabs(key[i]) + 1e-3));
@@ -152,15 +169,18 @@ class Sitting {
       const Doubles query = prepared(&projected[head * c_.stride()], &query_norm_, true, dim, frequency_, position);
       Doubles weights(seen), out(dim);
       for (uint32_t i = 0; i < seen; i++) {
-        for (uint32_t d = 0; d < dim; d++) weights[i] += query[d] * value_of(keys_[at(g, position + 1 - seen + i) + d]) / std::sqrt(dim);
+        for (uint32_t d = 0; d < dim; d++)
+          weights[i] += query[d] * value_of(keys_[at(g, position + 1 - seen + i) + d]) / std::sqrt(dim);
       }
       const double most = *std::max_element(weights.begin(), weights.end());
       double sum = 0;
       for (double& weight : weights) sum += weight = std::exp(weight - most);
       for (uint32_t i = 0; i < seen; i++) {
-        for (uint32_t d = 0; d < dim; d++) out[d] += weights[i] / sum * value_of(values_[at(g, position + 1 - seen + i) + d]);
+        for (uint32_t d = 0; d < dim; d++)
+          out[d] += weights[i] / sum * value_of(values_[at(g, position + 1 - seen + i) + d]);
       }
-      for (uint32_t d = 0; d < dim; d++) want.push_back(out[d] / (c_.gated ? 1 + std::exp(-double{projected[head * c_.stride() + dim + d]}) : 1));
+      for (uint32_t d = 0; d < dim; d++)
+        want.push_back(out[d] / (c_.gated ? 1 + std::exp(-double{projected[head * c_.stride() + dim + d]}) : 1));
     }
     report_.check("output", distance(want, gpu_.read(combine_.out, want.size())), 1e-5);
   }

@@ -12,7 +12,8 @@ struct Case {
 
 class Sitting {
  public:
-  Sitting(Gpu& gpu, Report& report, const Case& c) : gpu_(gpu), report_(report), c_(c), random_(c.key_dim + c.position * 31 + c.taps * 7 + c.value_heads) {
+  Sitting(Gpu& gpu, Report& report, const Case& c)
+      : gpu_(gpu), report_(report), c_(c), random_(c.key_dim + c.position * 31 + c.taps * 7 + c.value_heads) {
     conv_ = random_.vector(size_t{c.channels()} * c.taps);
     decay_ = random_.vector(c.value_heads, -2, -0.05);
     bias_ = random_.vector(c.value_heads);
@@ -51,7 +52,8 @@ class Sitting {
     const std::vector<float> in = random_.vector(c_.channels() + 2 * c_.value_heads, -1.5, 1.5);
     gpu_.write(in_, in);
     gpu_.write(const_cast<Token*>(args_.token), std::vector<Token>{Token{position, 0, 0, 0, 0}});
-    gpu_.launch("delta_step_" + std::to_string(c_.key_dim), Shape{c_.value_heads, (c_.value_dim + 31) / 32, 256, 0}, args_);
+    gpu_.launch("delta_step_" + std::to_string(c_.key_dim), Shape{c_.value_heads, (c_.value_dim + 31) / 32, 256, 0},
+                args_);
 
     // Inputs are kept for every channel that some head uses.
     for (uint32_t i = 0; i < c_.channels(); i++) {
@@ -94,7 +96,8 @@ class Sitting {
       of_query = 1 / std::sqrt(of_query * dim);
       of_key = 1 / std::sqrt(of_key);
       const double alpha = in[c_.channels() + h], beta = in[c_.channels() + c_.value_heads + h];
-      const double decay = std::exp(decay_[h] * std::log1p(std::exp(alpha + bias_[h]))), rate = 1 / (1 + std::exp(-beta));
+      const double decay = std::exp(decay_[h] * std::log1p(std::exp(alpha + bias_[h]))),
+                   rate = 1 / (1 + std::exp(-beta));
       for (uint32_t v = 0; v < c_.value_dim; v++) {
         double* row = &state_[(size_t{h} * c_.value_dim + v) * dim];
         double recalled = 0, sum = 0;
@@ -139,7 +142,8 @@ void test_delta(Gpu& gpu, Report& report) {
         c.position = position;
         c.tokens = 5;
         n++;
-        test = "delta_step_" + std::to_string(key_dim) + ", " + std::to_string(taps) + " taps, position " + std::to_string(position);
+        test = "delta_step_" + std::to_string(key_dim) + ", " + std::to_string(taps) + " taps, position " +
+               std::to_string(position);
         Sitting sitting(gpu, report, c);
         for (uint32_t t = 0; t < c.tokens; t++) sitting.step(c.position + t);
         gpu.clear();

@@ -30,17 +30,21 @@ struct Choice {
     ids.resize(used);
     double total = 0;
     for (const uint32_t id : ids) total += std::exp(logits[id] - logits[ids[0]]);
-    for (const uint32_t id : ids) weights.push_back(std::exp(logits[id] - logits[ids[0]]) / total * (scale ? (*scale)[id] : 1));
+    for (const uint32_t id : ids)
+      weights.push_back(std::exp(logits[id] - logits[ids[0]]) / total * (scale ? (*scale)[id] : 1));
   }
 };
 
 void test_case(Gpu& gpu, Report& report, const Case& c) {
-  test = std::string("experts ") + facts(c.up).name + ", " + facts(c.down).name + ", " + facts(c.shared).name + ", " + std::to_string(c.used) + " of " + std::to_string(c.experts);
+  test = std::string("experts ") + facts(c.up).name + ", " + facts(c.down).name + ", " + facts(c.shared).name + ", " +
+         std::to_string(c.used) + " of " + std::to_string(c.experts);
   Random random(c.experts * 31 + c.up);
   const Tensor gates(random, c.up, uint64_t{c.experts} * c.width * (c.fused ? 2 : 1), c.hidden);
   const Tensor ups(random, c.up, c.fused ? 1 : uint64_t{c.experts} * c.width, c.hidden);
-  const Tensor down(random, c.down, uint64_t{c.experts} * c.hidden, c.width), shared(random, c.shared, c.hidden, c.shared_width);
-  const std::vector<float> x = random.vector(c.hidden), weight = random.vector(c.hidden, 0.5, 1.5), scale = random.vector(c.experts, 0.5, 1.5);
+  const Tensor down(random, c.down, uint64_t{c.experts} * c.hidden, c.width),
+      shared(random, c.shared, c.hidden, c.shared_width);
+  const std::vector<float> x = random.vector(c.hidden), weight = random.vector(c.hidden, 0.5, 1.5),
+                           scale = random.vector(c.experts, 0.5, 1.5);
   std::vector<float> logits = random.vector(c.experts, -3, 3);
   // Equal logits: the lower number is chosen first.
   logits[c.experts / 2] = logits[c.experts / 3] = logits[c.experts - 1] = 4;
@@ -112,7 +116,8 @@ void test_case(Gpu& gpu, Report& report, const Case& c) {
   report.check("up", distance(hidden, gpu.read(up.out, hidden.size())), 2 * PRODUCT_LIMIT);
   const Doubles of_shared = doubles(shared_hidden);
   for (uint32_t i = 0; i < c.hidden; i++) {
-    for (uint32_t e = 0; e < c.used; e++) out[i] += choice.weights[e] * down.product(uint64_t{choice.ids[e]} * c.hidden + i, &hidden[e * c.width]);
+    for (uint32_t e = 0; e < c.used; e++)
+      out[i] += choice.weights[e] * down.product(uint64_t{choice.ids[e]} * c.hidden + i, &hidden[e * c.width]);
     beside[i] = shared.product(i, of_shared.data());
     if (!c.gemma) out[i] += BEFORE + beside[i] / (1 + std::exp(-static_cast<double>(GATE)));
   }
@@ -163,7 +168,8 @@ void test_head(Gpu& gpu, Report& report) {
     report.check("choice", gpu.read(next.ring, 8)[6] == (7ull << 32 | best));
     const Token token = gpu.read(args.token, 1)[0];
     report.check("token", token.position == 7 && token.step == 1 && token.best == 0);
-    report.check("embedding", distance(Doubles(tensor.row(best), tensor.row(best) + COLUMNS), gpu.read(next.x, COLUMNS)), 1e-6);
+    report.check("embedding",
+                 distance(Doubles(tensor.row(best), tensor.row(best) + COLUMNS), gpu.read(next.x, COLUMNS)), 1e-6);
     gpu.clear();
   }
 }

@@ -1,5 +1,5 @@
-// A GPU as the tests use it, through the driver's own functions: the emulated one, or a real one where libcuda is that of a
-// driver and the image is what `spark-engine kernels` writes.
+// A GPU as the tests use it, through the driver's own functions: the emulated one, or a real one where libcuda is that
+// of a driver and the image is what `spark-engine kernels` writes.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -33,12 +33,12 @@ int cuGraphDestroy(void* graph);
 int cuGraphExecDestroy(void* executable);
 }
 
-#define CHECK(call)                                                      \
-  do {                                                                   \
-    if (const int status = call) {                                       \
+#define CHECK(call)                                                       \
+  do {                                                                    \
+    if (const int status = call) {                                        \
       printf("FAIL %s returned %d in %s\n", #call, status, test.c_str()); \
-      exit(1);                                                           \
-    }                                                                    \
+      exit(1);                                                            \
+    }                                                                     \
   } while (0)
 
 // What runs now, for messages.
@@ -108,7 +108,12 @@ class Gpu {
     Attribute dependent{};
     dependent.id = 6;
     dependent.value[0] = 1;
-    const Config config{{shape.x, shape.y, 1}, {shape.threads, 1, 1}, static_cast<uint32_t>(shape.shared_bytes), stream_, &dependent, chained_};
+    const Config config{{shape.x, shape.y, 1},
+                        {shape.threads, 1, 1},
+                        static_cast<uint32_t>(shape.shared_bytes),
+                        stream_,
+                        &dependent,
+                        chained_};
     Args copy = args;
     void* pointers[] = {&copy};
     CHECK(cuLaunchKernelEx(&config, function, pointers, nullptr));

@@ -1,5 +1,6 @@
-// Runs the kernels' tests on the GPU that libcuda shows. The argument is the file of the kernels' image, which the emulated
-// GPU does not need; for a real one: link with its libcuda, and give `decode.fatbin` of `spark-engine kernels`.
+// Runs the kernels' tests on the GPU that libcuda shows. The argument is the file of the kernels' image, which the
+// emulated GPU does not need; for a real one: link with its libcuda, and give `decode.fatbin` of `spark-engine
+// kernels`.
 // `--fault NAME` runs one of the emulated GPU's wrong kernels three times and prints how that ended.
 #include "tests.hpp"
 

@@ -13,7 +13,9 @@ class Random {
     state_ ^= state_ << 17;
     return state_;
   }
-  float uniform(double low, double high) { return static_cast<float>(low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53); }
+  float uniform(double low, double high) {
+    return static_cast<float>(low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53);
+  }
   // Near enough to a normal distribution.
   float normal() {
     double sum = 0;

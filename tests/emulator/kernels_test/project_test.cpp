@@ -19,7 +19,9 @@ void test_product(Gpu& gpu, Report& report, uint32_t type, uint32_t rows, uint32
   args.segment[0].out = gpu.make<float>(rows);
   gpu.launch(kernel, Shape{gpu.sm_count, 1, 512, vector_bytes(columns, args.norms.forms)}, args);
   const Doubles vector = normed(doubles(x), weight);
-  report.check("product", distance(tensor.product(vector), gpu.read(args.segment[0].out, rows), tensor.usual_square(vector)), PRODUCT_LIMIT);
+  report.check("product",
+               distance(tensor.product(vector), gpu.read(args.segment[0].out, rows), tensor.usual_square(vector)),
+               PRODUCT_LIMIT);
 
   // The last row as an embedding.
   NextTokenArgs next{};
@@ -47,7 +49,8 @@ struct Stage {
   static constexpr uint32_t HEAD = 64;
   static constexpr float SCALE = 0.7f;
 
-  Stage(Random& random, uint32_t kind, uint32_t columns) : x(random.vector(columns)), a(random.vector(columns)), b(random.vector(columns)) {
+  Stage(Random& random, uint32_t kind, uint32_t columns)
+      : x(random.vector(columns)), a(random.vector(columns)), b(random.vector(columns)) {
     for (auto* weight : {&wa, &wb, &wc, &w0, &w1}) *weight = random.vector(columns, 0.5, 1.5);
     residual = doubles(x);
     if (kind == HEADS_GATED) {
@@ -92,7 +95,8 @@ void test_kind(Gpu& gpu, Report& report, uint32_t kind, uint32_t columns) {
   Random random(kind + columns);
   const Stage stage(random, kind, columns);
   const bool two = !stage.second.empty();
-  const Tensor gate(random, columns % 256 == 0 ? Q4_K : Q5_1, ROWS_OF_PAIR, columns), up(random, Q8_0, ROWS_OF_PAIR, columns), few(random, F32, FEW, columns);
+  const Tensor gate(random, columns % 256 == 0 ? Q4_K : Q5_1, ROWS_OF_PAIR, columns),
+      up(random, Q8_0, ROWS_OF_PAIR, columns), few(random, F32, FEW, columns);
 
   ProjectArgs args{};
   Norms& n = args.norms;
@@ -123,7 +127,8 @@ void test_kind(Gpu& gpu, Report& report, uint32_t kind, uint32_t columns) {
   added.resize(ROWS_OF_PAIR - 1);
   for (double& value : added) value += 0.5;
   report.check("pair", distance(pair, gpu.read(args.segment[0].out, ROWS_OF_PAIR)), 2 * PRODUCT_LIMIT);
-  report.check("floats", distance(few.product(second), gpu.read(args.segment[1].out, FEW), few.usual_square(second)), 1e-5);
+  report.check("floats", distance(few.product(second), gpu.read(args.segment[1].out, FEW), few.usual_square(second)),
+               1e-5);
   report.check("sum", distance(added, gpu.read(args.segment[2].out, added.size())), PRODUCT_LIMIT);
   if (n.residual) report.check("residual", distance(stage.residual, gpu.read(n.residual, columns)), 1e-6);
   gpu.clear();
@@ -139,7 +144,8 @@ void test_products(Gpu& gpu, Report& report) {
       }
     }
     if (type.weights == 256) continue;
-    for (const uint32_t columns : {32u, 96u, 704u, 2112u}) test_product(gpu, report, type.type, 97, columns, "project_wide");
+    for (const uint32_t columns : {32u, 96u, 704u, 2112u})
+      test_product(gpu, report, type.type, 97, columns, "project_wide");
   }
 }
 

@@ -7,12 +7,15 @@
 
 inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 inline size_t float_bytes(size_t columns) { return round_up(4 * columns, 16); }
-inline size_t integer_bytes(size_t columns) { return 128 * ((columns + 63) / 64) + round_up(8 * ((columns + 15) / 16), 16); }
+inline size_t integer_bytes(size_t columns) {
+  return 128 * ((columns + 63) / 64) + round_up(8 * ((columns + 15) / 16), 16);
+}
 
 // Of the bits of Norms::forms: vectors as floats 1 and 2, as integers 4 and 8.
 inline size_t vector_bytes(uint32_t columns, uint32_t forms) {
   size_t bytes = float_bytes(columns);
-  for (uint32_t v = 0; v < 2; v++) bytes += (forms >> v & 1 ? float_bytes(columns) : 0) + (forms >> (2 + v) & 1 ? integer_bytes(columns) : 0);
+  for (uint32_t v = 0; v < 2; v++)
+    bytes += (forms >> v & 1 ? float_bytes(columns) : 0) + (forms >> (2 + v) & 1 ? integer_bytes(columns) : 0);
   return bytes;
 }
 inline uint32_t form_of(uint32_t type) { return takes_floats(type) ? 1 : 4; }

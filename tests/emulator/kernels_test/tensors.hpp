@@ -1,5 +1,5 @@
-// Matrices of every type: random bytes as in a file, their values by the formats' definitions, and their planes on the GPU,
-// which the repacking kernels make.
+// Matrices of every type: random bytes as in a file, their values by the formats' definitions, and their planes on the
+// GPU, which the repacking kernels make.
 #pragma once
 #include "gpu.hpp"
 #include "numbers.hpp"
@@ -10,9 +10,9 @@ struct TypeFacts {
   const char* name;
   uint32_t weights, bytes;  // of a block
 };
-constexpr TypeFacts TYPES[] = {{F32, "F32", 1, 4},        {F16, "F16", 1, 2},        {BF16, "BF16", 1, 2},
-                               {Q8_0, "Q8_0", 32, 34},    {Q5_0, "Q5_0", 32, 22},    {Q5_1, "Q5_1", 32, 24},
-                               {Q4_K, "Q4_K", 256, 144},  {Q5_K, "Q5_K", 256, 176},  {Q6_K, "Q6_K", 256, 210}};
+constexpr TypeFacts TYPES[] = {{F32, "F32", 1, 4},       {F16, "F16", 1, 2},       {BF16, "BF16", 1, 2},
+                               {Q8_0, "Q8_0", 32, 34},   {Q5_0, "Q5_0", 32, 22},   {Q5_1, "Q5_1", 32, 24},
+                               {Q4_K, "Q4_K", 256, 144}, {Q5_K, "Q5_K", 256, 176}, {Q6_K, "Q6_K", 256, 210}};
 
 inline const TypeFacts& facts(uint32_t type) {
   const TypeFacts* found = TYPES;
@@ -48,7 +48,9 @@ inline void dequantise(uint32_t type, const uint8_t* p, double* y) {
       *y = value;
       return;
     }
-    case F16: *y = d; return;
+    case F16:
+      *y = d;
+      return;
     case BF16: {
       const uint32_t bits = static_cast<uint32_t>(p[1]) << 24 | static_cast<uint32_t>(p[0]) << 16;
       float value;
@@ -145,17 +147,25 @@ struct Tensor {
         memcpy(p, &value, 4);
         return;
       }
-      case F16: return put_half(p, random.uniform(-1, 1));
+      case F16:
+        return put_half(p, random.uniform(-1, 1));
       case BF16: {
         const float value = random.uniform(-1, 1);
         memcpy(p, reinterpret_cast<const uint8_t*>(&value) + 2, 2);
         return;
       }
-      case Q8_0: return put_half(p, random.uniform(0.001, 0.01));
-      case Q5_0: return put_half(p, random.uniform(-0.05, 0.05));
-      case Q5_1: put_half(p, random.uniform(0.01, 0.05)); return put_half(p + 2, random.uniform(-1, 0));
-      case Q6_K: return put_half(p + 208, random.uniform(0.0001, 0.0005));
-      default: put_half(p, random.uniform(0.0005, 0.002)); return put_half(p + 2, random.uniform(0.0005, 0.002));
+      case Q8_0:
+        return put_half(p, random.uniform(0.001, 0.01));
+      case Q5_0:
+        return put_half(p, random.uniform(-0.05, 0.05));
+      case Q5_1:
+        put_half(p, random.uniform(0.01, 0.05));
+        return put_half(p + 2, random.uniform(-1, 0));
+      case Q6_K:
+        return put_half(p + 208, random.uniform(0.0001, 0.0005));
+      default:
+        put_half(p, random.uniform(0.0005, 0.002));
+        return put_half(p + 2, random.uniform(0.0005, 0.002));
     }
   }
 };
@@ -166,15 +176,23 @@ struct Cut {
   uint32_t words, first[4], count[4];
 };
 inline const Cut* cut_of(uint32_t type) {
-  static const Cut q6_k{"_q6_k", 105, {0, 64, 96, 104}, {64, 32, 8, 1}}, q5_k{"_q5_k", 88, {24, 8, 0, 0}, {64, 16, 8, 0}};
-  static const Cut q8_0{"", 17, {1, 0, 0, 0}, {16, 1, 0, 0}}, q5_0{"", 11, {3, 1, 0, 0}, {8, 2, 1, 0}}, q5_1{"", 12, {4, 2, 0, 0}, {8, 2, 2, 0}};
+  static const Cut q6_k{"_q6_k", 105, {0, 64, 96, 104}, {64, 32, 8, 1}},
+      q5_k{"_q5_k", 88, {24, 8, 0, 0}, {64, 16, 8, 0}};
+  static const Cut q8_0{"", 17, {1, 0, 0, 0}, {16, 1, 0, 0}}, q5_0{"", 11, {3, 1, 0, 0}, {8, 2, 1, 0}},
+      q5_1{"", 12, {4, 2, 0, 0}, {8, 2, 2, 0}};
   switch (type) {
-    case Q6_K: return &q6_k;
-    case Q5_K: return &q5_k;
-    case Q8_0: return &q8_0;
-    case Q5_0: return &q5_0;
-    case Q5_1: return &q5_1;
-    default: return nullptr;
+    case Q6_K:
+      return &q6_k;
+    case Q5_K:
+      return &q5_k;
+    case Q8_0:
+      return &q8_0;
+    case Q5_0:
+      return &q5_0;
+    case Q5_1:
+      return &q5_1;
+    default:
+      return nullptr;
   }
 }
 

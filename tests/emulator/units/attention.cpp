@@ -10,7 +10,7 @@ namespace {
 #include "decode/attention.cu"
 }  // namespace
 
-#define ATTENTION_OF(DIM)                     \
+#define ATTENTION_OF(DIM)                    \
   KERNEL(AttentionArgs, attention_##DIM##x1) \
   KERNEL(AttentionArgs, attention_##DIM##x2) \
   KERNEL(AttentionArgs, attention_##DIM##x4) \

@@ -7,9 +7,25 @@
 namespace {
 
 constexpr const char* NAMES[] = {
-    "fill_words",    "count_mismatches", "hold_queue",  "read_loads", "read_bulk",    "write_words",           "copy_words",
-    "read_resident", "link_nodes",       "chase_l1",    "chase_l2",   "edge_launch",  "edge_dependent_launch", "edge_barrier",
-    "edge_grid_sync", "tensor_fp16",     "tensor_int8", "kv_read",    "expert_fetch",
+    "fill_words",
+    "count_mismatches",
+    "hold_queue",
+    "read_loads",
+    "read_bulk",
+    "write_words",
+    "copy_words",
+    "read_resident",
+    "link_nodes",
+    "chase_l1",
+    "chase_l2",
+    "edge_launch",
+    "edge_dependent_launch",
+    "edge_barrier",
+    "edge_grid_sync",
+    "tensor_fp16",
+    "tensor_int8",
+    "kv_read",
+    "expert_fetch",
 };
 
 emulator::Kernel unknown[std::size(NAMES)];

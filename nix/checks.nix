@@ -4,6 +4,7 @@
   sources,
   targets,
   weights,
+  corpus,
   runner,
   allKernels,
   kernels,
@@ -87,7 +88,7 @@ in
 
   schema = check "schema" "${sparkbench} schema | cmp - ${../schema}/result-v1.json";
 
-  # Every target is planned; what ./targets.nix and ./weights.nix repeat is what ../configs says.
+  # Every target is planned; what ./targets.nix, ./weights.nix and ./corpus.nix repeat is what ../configs says.
   configs = check "configs" (
     lib.concatMapStrings (target: ''
       ${sparkbench} run --dry-run --target ${target.machine} > plan
@@ -102,6 +103,11 @@ in
         grep -qE -- "$line( |$)" pin || { echo "${pin.model}.yaml has no $line"; exit 1; }
       done
     '') (lib.attrValues weights)
+    + ''
+      for target in ${../configs}/targets/*.yaml; do
+        grep -q '^  sha256: ${corpus.sha256}$' "$target" || { echo "$target pins another corpus"; exit 1; }
+      done
+    ''
   );
 
   # A run without a GPU: the app starts, its provenance reaches the result, and the result verifies.

@@ -17,6 +17,7 @@ let
       cuda = import ./cuda.nix { inherit pkgs; };
       sources = import ./sources.nix { inherit lib; };
       weights = import ./weights.nix { inherit pkgs; };
+      corpus = import ./corpus.nix { inherit pkgs; };
 
       kernelBuilder = import ./kernel-builder.nix { inherit pkgs sources; };
       kernelsFor =
@@ -98,6 +99,7 @@ let
         kernels-all = allKernels;
         kernel-builder = kernelBuilder;
         inherit provenance;
+        corpus = corpus.package;
       }
       // prefixed "bench" benches
       // prefixed "kernels" kernels
@@ -115,6 +117,7 @@ let
           sources
           targets
           weights
+          corpus
           runner
           allKernels
           kernels

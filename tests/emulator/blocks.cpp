@@ -85,12 +85,11 @@ std::unique_ptr<Block> new_block(const Grid& grid, uint32_t number, bool parks) 
   b.launched_next = false;
   b.outcome = Outcome::WELL;
   b.live = grid.threads;
-  b.in_barrier = b.turn = 0;
-  b.running = 0;
-  b.ready_warps = 0;
-  for (auto& warp : b.warps) {
-    warp.ready = warp.live = warp.open = 0;
-  }
+  b.in_barrier = b.ready_warps = 0;
+  // The first to run: any thread.
+  b.running = static_cast<uint32_t>(b.random >> 44) % grid.threads;
+  b.turn = b.running % 32;
+  for (auto& warp : b.warps) warp.ready = warp.live = warp.open = 0;
   for (uint32_t t = 0; t < grid.threads; t++) {
     Fiber& f = b.fibers[t];
     f.stack = new_stack(b.top(t), thread_main);

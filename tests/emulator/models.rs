@@ -1,5 +1,5 @@
-//! Small models of odd sizes whose matrices have many types: files of random blocks, scaled so that a matrix keeps the size
-//! of what it multiplies.
+//! Small models of odd sizes whose matrices have many types: files of random blocks, scaled so that a matrix keeps the
+//! size of what it multiplies.
 
 use sparkbench::gguf::{Value, writer};
 use sparkbench::model::{Architecture, Gemma4, LayerKind, Qwen35Moe, TensorShape};
@@ -160,7 +160,7 @@ pub fn file(architecture: &Architecture, seed: u64) -> Vec<u8> {
     for info in &header.tensors {
         bytes.resize(info.offset as usize, 0);
         let (about, spread) = match info.dims[..] {
-            // Scores of about 1 where nothing else divides them: with large ones attention is a choice, and rounding decides.
+            // Scores of about 1, which nothing else divides: with large ones attention is a choice, and rounding decides.
             [_] if is_gemma && (info.name.contains("q_norm") || info.name.contains("k_norm")) => {
                 (0.3, 0.03)
             }

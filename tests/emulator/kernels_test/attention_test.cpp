@@ -198,6 +198,13 @@ class Sitting {
   NextTokenArgs next_{};
 };
 
+void test_case(Gpu& gpu, Report& report, const Case& c) {
+  test = c.name();
+  Sitting sitting(gpu, report, c);
+  for (uint32_t t = 0; t < c.tokens; t++) sitting.step(c.position + t);
+  gpu.clear();
+}
+
 }  // namespace
 
 void test_attention(Gpu& gpu, Report& report) {
@@ -225,11 +232,13 @@ void test_attention(Gpu& gpu, Report& report) {
         c.key_is_value = n % 6 == 5;
         c.gated = n % 3 == 1;
         c.query_size = n % 7 == 6 ? 30 : 1;
-        test = c.name();
-        Sitting sitting(gpu, report, c);
-        for (uint32_t t = 0; t < c.tokens; t++) sitting.step(c.position + t);
-        gpu.clear();
+        test_case(gpu, report, c);
       }
     }
   }
+  // The models' own shapes, further into a text.
+  const Case qwen{256, 8, 1, 2, 64, 0, 800, 19, 700, 2, false, false, true, 1};
+  const Case sliding{256, 2, 1, 8, 256, 1024, 1024, 5, 1023, 2, true, false, false, 1};
+  const Case full{512, 8, 1, 2, 512, 0, 600, 9, 500, 2, true, true, false, 1};
+  for (const Case& c : {qwen, sliding, full}) test_case(gpu, report, c);
 }

@@ -102,9 +102,19 @@ class Gpu {
 
   template <class Args>
   void launch(const std::string& kernel, Shape shape, const Args& args) {
+    if (shape.shared_bytes > 48 << 10) {
+      void* function;
+      CHECK(cuModuleGetFunction(&function, module_, kernel.c_str()));
+      CHECK(cuFuncSetAttribute(function, 8, static_cast<int>(shape.shared_bytes)));
+    }
+    CHECK(attempt(kernel, shape, args));
+  }
+
+  // What the driver says to a launch.
+  template <class Args>
+  int attempt(const std::string& kernel, Shape shape, const Args& args) {
     void* function;
-    CHECK(cuModuleGetFunction(&function, module_, kernel.c_str()));
-    if (shape.shared_bytes > 48 << 10) CHECK(cuFuncSetAttribute(function, 8, static_cast<int>(shape.shared_bytes)));
+    if (const int status = cuModuleGetFunction(&function, module_, kernel.c_str())) return status;
     Attribute dependent{};
     dependent.id = 6;
     dependent.value[0] = 1;
@@ -116,8 +126,8 @@ class Gpu {
                         chained_};
     Args copy = args;
     void* pointers[] = {&copy};
-    CHECK(cuLaunchKernelEx(&config, function, pointers, nullptr));
     if (capturing_) chained_ = 1;
+    return cuLaunchKernelEx(&config, function, pointers, nullptr);
   }
 
   // Runs what `work` launches as one graph of dependent kernels.

@@ -2,9 +2,10 @@
 // emulated GPU does not need; for a real one: link with its libcuda, and give `decode.fatbin` of `spark-engine
 // kernels`.
 // `--fault NAME` runs one of the emulated GPU's wrong kernels three times and prints how that ended.
-#include "tests.hpp"
-
 #include <chrono>
+
+#include "records.hpp"
+#include "tests.hpp"
 
 static int show_fault(const char* name) {
   Gpu gpu(nullptr);
@@ -21,6 +22,18 @@ static int show_fault(const char* name) {
   return 0;
 }
 
+// What no GPU can launch is refused at once.
+static void test_refusals(Gpu& gpu, Report& report) {
+  test = "launches";
+  const HeadArgs args{};
+  const int invalid = 1, not_found = 500;
+  report.check("no blocks", gpu.attempt("head", Shape{0, 1, 512, 0}, args) == invalid);
+  report.check("no threads", gpu.attempt("head", Shape{1, 1, 0, 0}, args) == invalid);
+  report.check("too many threads", gpu.attempt("head", Shape{1, 1, 1025, 0}, args) == invalid);
+  report.check("more shared memory than was allowed", gpu.attempt("head", Shape{1, 1, 32, 50000}, args) == invalid);
+  report.check("a kernel that is not there", gpu.attempt("heads", Shape{1, 1, 32, 0}, args) == not_found);
+}
+
 int main(int count, char** arguments) {
   if (count == 3 && strcmp(arguments[1], "--fault") == 0) return show_fault(arguments[2]);
   Gpu gpu(count > 1 ? arguments[1] : nullptr);
@@ -31,6 +44,7 @@ int main(int count, char** arguments) {
     printf("%s: %.1f s\n", what, std::chrono::duration<double>(now - last).count());
     last = now;
   };
+  test_refusals(gpu, report);
   test_products(gpu, report);
   done("products");
   test_norms(gpu, report);

@@ -8,8 +8,8 @@ use crate::kernels::decode::{
 };
 use crate::model::{Gemma4, LayerKind};
 
+use super::buffers::{Buffers, Ending};
 use super::parts::{Name, Routed, check_heads, experts_up, frequencies, store};
-use super::plan::{Buffers, Ending};
 use super::planner::{Planner, forms, forms_of, narrow};
 
 /// Buffers that one layer after another uses.

@@ -1,6 +1,7 @@
 //! The engine on an NVIDIA GPU: the weights' own bytes in device memory, a token as one graph of kernels, and a loop in
 //! which the device chooses the next token while the host reads the one before.
 
+mod buffers;
 mod engine;
 mod gemma;
 mod memory;

@@ -5,7 +5,7 @@ use crate::kernels::decode::{
     Activation, Address, Attention, ExpertsUp, Matrix, NormKind, Norms, Product, Segment, Stage,
 };
 
-use super::plan::Buffers;
+use super::buffers::Buffers;
 use super::planner::{Planner, forms, unsupported};
 
 /// The name in the file of a layer's tensor.

@@ -1,11 +1,10 @@
 //! A whole model as stages and places: what a token is on the device, and how much memory that takes.
 
 use crate::engine::EngineError;
-use crate::kernels::decode::{
-    Address, Head, Matrix, NextToken, NormKind, Norms, Stage, TOKEN_BYTES, Token,
-};
+use crate::kernels::decode::{Address, Head, Matrix, NextToken, Norms, Stage, Token};
 use crate::model::Architecture;
 
+use super::buffers::Buffers;
 use super::planner::{Content, Planner, Source, Upload, check_stage, forms, narrow};
 use super::{gemma, qwen};
 
@@ -45,45 +44,6 @@ pub(super) struct Plan {
     pub bytes: u64,
 }
 
-/// Buffers that all layers share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Buffers {
-    /// The [`Token`] record.
-    pub token: Address,
-    /// Ids of the host, u32 \[context\].
-    pub forced: Address,
-    /// f32 \[vocabulary\]
-    pub logits: Address,
-    /// u32 \[steps\]\[layers\]\[used\]
-    pub trace: Address,
-    /// From one step's ids to the next's.
-    pub trace_stride: u32,
-    pub trace_steps: u32,
-    /// The residual stream, f32 \[embedding\].
-    pub x: Address,
-    /// Of the router, f32 \[experts\].
-    pub router: Address,
-    /// u32 \[used\]
-    pub chosen: Address,
-    /// f32 \[used\]
-    pub weight: Address,
-    /// f32 \[used\]\[expert width\]
-    pub hidden: Address,
-}
-
-impl Buffers {
-    /// Where the ids of `layer` begin in the trace.
-    pub fn trace_of(&self, layer: usize, used: u32) -> Address {
-        self.trace.offset(layer as u64 * u64::from(used) * 4)
-    }
-}
-
-/// The input of the head: what is done with the residual stream behind the last layer.
-pub(super) struct Ending {
-    pub x: Address,
-    pub kind: NormKind,
-}
-
 /// The model of `architecture`, whose tensors are those of `source`, with memory for `context` tokens.
 pub(super) fn plan(
     architecture: &Architecture,
@@ -94,7 +54,13 @@ pub(super) fn plan(
     let mut planner = Planner::new(source, place.base, place.sm_count);
     let vocabulary = narrow("a vocabulary", architecture.vocabulary())?;
     let positions = narrow("a context", context as u64)?;
-    let buffers = buffers(&mut planner, architecture, vocabulary, positions, place)?;
+    let buffers = Buffers::new(
+        &mut planner,
+        architecture,
+        vocabulary,
+        positions,
+        place.trace_steps,
+    )?;
     let embedding = planner.matrix("token_embd.weight")?;
     // Without a projection of its own, the output is the embedding's.
     let output = planner.optional("output.weight")?.unwrap_or(embedding);
@@ -169,46 +135,6 @@ fn staged(upload: &Upload) -> u64 {
             .min(STAGING_BYTES.next_multiple_of(tensor.ty.block_bytes())),
         _ => 0,
     }
-}
-
-fn buffers(
-    planner: &mut Planner,
-    architecture: &Architecture,
-    vocabulary: u32,
-    context: u32,
-    place: Place,
-) -> Result<Buffers, EngineError> {
-    /// As `experts_up` has room for.
-    const EXPERTS_MAX: u64 = 512;
-    const USED_MAX: u64 = 32;
-    let (experts, used) = architecture.experts();
-    if experts > EXPERTS_MAX || used > USED_MAX {
-        return Err(super::planner::unsupported(
-            "routed experts".to_owned(),
-            format!("at most {EXPERTS_MAX}, of which a token uses at most {USED_MAX}"),
-            format!("{experts} and {used}"),
-        ));
-    }
-    let (embedding, width) = match architecture {
-        Architecture::Qwen35Moe(shape) => (shape.embedding, shape.expert_width),
-        Architecture::Gemma4(shape) => (shape.embedding, shape.expert_width),
-    };
-    let layers = architecture.layers().len() as u64;
-    let (experts, used) = (experts as u32, used as u32);
-    let trace_stride = narrow("a trace", layers * u64::from(used))?;
-    Ok(Buffers {
-        token: planner.take(TOKEN_BYTES),
-        forced: planner.take(u64::from(context) * 4),
-        logits: planner.take_f32(vocabulary),
-        trace: planner.take(u64::from(place.trace_steps) * u64::from(trace_stride) * 4),
-        trace_stride,
-        trace_steps: place.trace_steps,
-        x: planner.take_f32(narrow("a residual stream", embedding)?),
-        router: planner.take_f32(experts),
-        chosen: planner.take_f32(used),
-        weight: planner.take_f32(used),
-        hidden: planner.take_f32(narrow("hidden vectors", u64::from(used) * width)?),
-    })
 }
 
 /// The record that a run begins with.

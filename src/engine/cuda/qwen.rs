@@ -7,8 +7,8 @@ use crate::kernels::decode::{
 };
 use crate::model::{LayerKind, Qwen35Moe};
 
+use super::buffers::{Buffers, Ending};
 use super::parts::{Name, Routed, check_heads, experts_up, frequencies, store};
-use super::plan::{Buffers, Ending};
 use super::planner::{Planner, forms, forms_of, narrow, unsupported};
 
 /// Buffers that one layer after another uses.

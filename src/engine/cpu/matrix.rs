@@ -158,23 +158,32 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
     let mut lanes = [0.0f32; LANES];
     for (a, b) in a_chunks.iter().zip(b_chunks) {
-        // Counted by hand, because an unoptimised build would spend its time in the range.
-        let mut lane = 0;
-        while lane < LANES {
-            lanes[lane] += a[lane] * b[lane];
-            lane += 1;
-        }
+        add_products(&mut lanes, a, b);
     }
-    for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane += a * b;
+    if !a_rest.is_empty() {
+        let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
+        a[..a_rest.len()].copy_from_slice(a_rest);
+        b[..b_rest.len()].copy_from_slice(b_rest);
+        add_products(&mut lanes, &a, &b);
     }
     // Halves are added to halves: no rounding error passes through more than four sums here.
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-        half /= 2;
+    let eight: [f32; 8] = halved(&lanes);
+    let four: [f32; 4] = halved(&eight);
+    let [low, high]: [f32; 2] = halved(&four);
+    low + high
+}
+
+#[inline(always)]
+fn add_products(lanes: &mut [f32; LANES], a: &[f32; LANES], b: &[f32; LANES]) {
+    // Counted by hand, because an unoptimised build would spend its time in the range.
+    let mut lane = 0;
+    while lane < LANES {
+        lanes[lane] += a[lane] * b[lane];
+        lane += 1;
     }
-    lanes[0]
+}
+
+/// The first half of `lanes` plus the second. `HALF` is half of their number.
+fn halved<const HALF: usize>(lanes: &[f32]) -> [f32; HALF] {
+    std::array::from_fn(|lane| lanes[lane] + lanes[lane + HALF])
 }

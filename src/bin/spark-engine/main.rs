@@ -11,6 +11,7 @@ use error::CommandError;
 
 mod error;
 mod kernels;
+mod profile;
 mod score;
 mod serve;
 
@@ -28,6 +29,8 @@ enum Command {
     Serve,
     /// Write the logits behind each token of a text as a NumPy array
     Score(score::ScoreArguments),
+    /// Take a token on the GPU apart: bytes and time of each part of the model
+    Profile(profile::ProfileArguments),
     /// Print the manifest of the engine's kernel images as JSON
     Kernels(kernels::KernelsArguments),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         .and_then(|()| match command {
             Command::Serve => serve::serve(),
             Command::Score(arguments) => score::score(&arguments),
+            Command::Profile(arguments) => profile::profile(&arguments),
             Command::Kernels(arguments) => kernels::kernels(&arguments),
         });
     let Err(error) = result else {

@@ -13,6 +13,7 @@ use crate::model::Architecture;
 use super::memory;
 use super::plan::{Place, Plan, plan};
 use super::planner::Source;
+use super::profile::Profile;
 use super::run::{AHEAD, RING, Runner, TRACE_STEPS};
 use super::upload::upload;
 
@@ -90,7 +91,7 @@ impl CudaEngine {
             architecture.vocabulary() as usize,
         );
         Ok(Self {
-            runner: Runner::new(&cuda, &kernels, &plan, (span, ring), sizes)?,
+            runner: Runner::new(&cuda, &kernels, plan, (span, ring), sizes)?,
             architecture,
             context,
             position: 0,
@@ -102,6 +103,22 @@ impl CudaEngine {
             _memory: arena,
             cuda,
         })
+    }
+
+    /// Tokens that a context must have room for behind the position of a profile.
+    pub const PROFILED: usize = Runner::PROFILED;
+
+    /// Takes a token behind `position` tokens apart. Their keys, values and state are made up; the context is empty
+    /// afterwards.
+    ///
+    /// # Errors
+    ///
+    /// `ContextFull` without room for the tokens timed; `Device`.
+    pub fn profile(&mut self, position: usize) -> Result<Profile, EngineError> {
+        limits::check_room(self.context, position, Runner::PROFILED)?;
+        let profile = self.runner.profile(&self.cuda, &self.kernels, position);
+        self.reset();
+        Ok(profile?)
     }
 
     /// Notes that a run of `tokens` has appended them, and what was chosen behind the last.

@@ -199,6 +199,10 @@ impl Layer<'_> {
         before: Ending,
     ) -> Result<(), EngineError> {
         let (work, name, epsilon) = (self.work, self.name, self.shape.rms_epsilon);
+        let [input, mixing, output_part] = match heads.window {
+            0 => ["full input", "full attention", "full output"],
+            _ => ["sliding input", "sliding attention", "sliding output"],
+        };
         let mut segments = vec![
             store(
                 planner.matrix(&name("attn_q.weight"))?,
@@ -220,17 +224,20 @@ impl Layer<'_> {
             None => work.key,
         };
         let norm = planner.vector(&name("attn_norm.weight"))?;
-        planner.push(Stage::ProjectWide(Project {
-            norms: Norms {
-                x: before.x,
-                kind: before.kind,
-                weights: [norm, Address::NULL],
-                columns: self.embedding,
-                forms: forms_of(&segments),
-                epsilon,
-            },
-            segments,
-        }))?;
+        planner.push(
+            input,
+            Stage::ProjectWide(Project {
+                norms: Norms {
+                    x: before.x,
+                    kind: before.kind,
+                    weights: [norm, Address::NULL],
+                    columns: self.embedding,
+                    forms: forms_of(&segments),
+                    epsilon,
+                },
+                segments,
+            }),
+        )?;
         let cache = u64::from(heads.capacity) * u64::from(heads.keys) * 2;
         let (keys, values) = (planner.take(cache), planner.take(cache));
         let query_heads = self.shape.query_heads as u32;
@@ -257,30 +264,36 @@ impl Layer<'_> {
             scale: 1.0,
             epsilon,
         };
-        planner.push(Stage::Attention(attention))?;
-        planner.push(Stage::Combine(Combine {
-            token: self.buffers.token,
-            partial: work.partial,
-            gate: Address::NULL,
-            out: work.mixed,
-            gate_stride: 0,
-            heads: query_heads,
-            head_dim: heads.dim,
-            splits: heads.splits,
-            window: heads.window,
-        }))?;
+        planner.push(mixing, Stage::Attention(attention))?;
+        planner.push(
+            "attention, combine",
+            Stage::Combine(Combine {
+                token: self.buffers.token,
+                partial: work.partial,
+                gate: Address::NULL,
+                out: work.mixed,
+                gate_stride: 0,
+                heads: query_heads,
+                head_dim: heads.dim,
+                splits: heads.splits,
+                window: heads.window,
+            }),
+        )?;
         let output = planner.matrix(&name("attn_output.weight"))?;
-        planner.push(Stage::ProjectDeep(Project {
-            norms: Norms {
-                x: work.mixed,
-                kind: NormKind::Plain,
-                weights: [Address::NULL; 2],
-                columns: output.columns,
-                forms: forms(&[output]),
-                epsilon,
-            },
-            segments: vec![store(output, work.attended, self.embedding)],
-        }))
+        planner.push(
+            output_part,
+            Stage::ProjectDeep(Project {
+                norms: Norms {
+                    x: work.mixed,
+                    kind: NormKind::Plain,
+                    weights: [Address::NULL; 2],
+                    columns: output.columns,
+                    forms: forms(&[output]),
+                    epsilon,
+                },
+                segments: vec![store(output, work.attended, self.embedding)],
+            }),
+        )
     }
 
     /// Dense MLP, router and experts; gives what the next stage is to do with their outputs.
@@ -317,17 +330,20 @@ impl Layer<'_> {
             weight: planner.vector(&name("post_attention_norm.weight"))?,
             residual: work.h,
         };
-        planner.push(Stage::ProjectWide(Project {
-            norms: Norms {
-                x: buffers.x,
-                kind,
-                weights,
-                columns: self.embedding,
-                forms: forms_of(&segments),
-                epsilon: shape.rms_epsilon,
-            },
-            segments,
-        }))?;
+        planner.push(
+            "router, dense MLP",
+            Stage::ProjectWide(Project {
+                norms: Norms {
+                    x: buffers.x,
+                    kind,
+                    weights,
+                    columns: self.embedding,
+                    forms: forms_of(&segments),
+                    epsilon: shape.rms_epsilon,
+                },
+                segments,
+            }),
+        )?;
         let routed = Routed {
             layer,
             x: work.h,
@@ -358,7 +374,7 @@ impl Layer<'_> {
             shared_width: dense_width,
             add: false,
         };
-        planner.push(Stage::ExpertsDown(down))?;
+        planner.push("experts down", Stage::ExpertsDown(down))?;
         let scale = planner.values(&name("layer_output_scale.weight"))?;
         Ok(Ending {
             x: work.h,

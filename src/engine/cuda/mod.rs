@@ -8,6 +8,7 @@ mod memory;
 mod parts;
 mod plan;
 mod planner;
+mod profile;
 mod qwen;
 mod run;
 #[cfg(test)]
@@ -15,3 +16,4 @@ mod tests;
 mod upload;
 
 pub use engine::CudaEngine;
+pub use profile::{PartTime, Profile};

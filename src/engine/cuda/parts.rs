@@ -48,31 +48,34 @@ pub(super) fn experts_up(
     } else {
         &both
     };
-    planner.push(Stage::ExpertsUp(ExpertsUp {
-        norms: Norms {
-            x: routed.x,
-            kind: NormKind::Norm,
-            weights: [routed.weight, Address::NULL],
-            columns: routed.columns,
-            forms: forms(matrices),
-            epsilon: routed.epsilon,
-        },
-        gate,
-        up,
-        router: buffers.router,
-        expert_scale: routed.expert_scale,
-        token: buffers.token,
-        chosen: buffers.chosen,
-        weight: buffers.weight,
-        trace: buffers.trace_of(routed.layer, routed.used),
-        out: buffers.hidden,
-        experts: routed.experts,
-        used: routed.used,
-        width: routed.width,
-        activation: routed.activation,
-        trace_stride: buffers.trace_stride,
-        trace_steps: buffers.trace_steps,
-    }))
+    planner.push(
+        "experts up",
+        Stage::ExpertsUp(ExpertsUp {
+            norms: Norms {
+                x: routed.x,
+                kind: NormKind::Norm,
+                weights: [routed.weight, Address::NULL],
+                columns: routed.columns,
+                forms: forms(matrices),
+                epsilon: routed.epsilon,
+            },
+            gate,
+            up,
+            router: buffers.router,
+            expert_scale: routed.expert_scale,
+            token: buffers.token,
+            chosen: buffers.chosen,
+            weight: buffers.weight,
+            trace: buffers.trace_of(routed.layer, routed.used),
+            out: buffers.hidden,
+            experts: routed.experts,
+            used: routed.used,
+            width: routed.width,
+            activation: routed.activation,
+            trace_stride: buffers.trace_stride,
+            trace_steps: buffers.trace_steps,
+        }),
+    )
 }
 
 /// The whole of a matrix times vector 0.

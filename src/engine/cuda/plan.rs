@@ -5,7 +5,7 @@ use crate::kernels::decode::{Address, Head, Matrix, NextToken, Norms, Stage, Tok
 use crate::model::Architecture;
 
 use super::buffers::Buffers;
-use super::planner::{Content, Planner, Source, Upload, check_stage, forms, narrow};
+use super::planner::{Content, Planner, Source, Step, Upload, check_stage, forms, narrow};
 use super::{gemma, qwen};
 
 /// Most bytes of a tensor that are on the way to its planes at a time.
@@ -26,14 +26,28 @@ pub(super) struct Place {
     pub sm_count: u32,
 }
 
+/// What a token passes through.
+pub(super) struct Steps {
+    /// Between its embedding and its logits.
+    pub layers: Vec<Step>,
+    /// Logits and the choice.
+    pub head: Step,
+    /// The next token's embedding.
+    pub next_token: Step,
+}
+
+impl Steps {
+    /// All stages; without the head those of a token whose successor is known.
+    pub fn stages(&self, with_head: bool) -> impl Iterator<Item = &Stage> {
+        let head = with_head.then_some(&self.head);
+        let steps = self.layers.iter().chain(head).chain([&self.next_token]);
+        steps.map(|step| &step.stage)
+    }
+}
+
 /// A model on the device.
 pub(super) struct Plan {
-    /// What a token passes through between its embedding and its logits.
-    pub stages: Vec<Stage>,
-    /// Logits and the choice.
-    pub head: Stage,
-    /// The next token's embedding.
-    pub next_token: Stage,
+    pub steps: Steps,
     /// What is copied to the device before the first token.
     pub uploads: Vec<Upload>,
     pub buffers: Buffers,
@@ -97,9 +111,17 @@ pub(super) fn plan(
     let staging = planner.take(staging_bytes);
     let bytes = planner.used();
     Ok(Plan {
-        stages: planner.stages,
-        head,
-        next_token,
+        steps: Steps {
+            layers: planner.steps,
+            head: Step {
+                part: "head",
+                stage: head,
+            },
+            next_token: Step {
+                part: "next token",
+                stage: next_token,
+            },
+        },
         uploads: planner.uploads,
         buffers,
         staging,

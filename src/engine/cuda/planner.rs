@@ -40,6 +40,13 @@ pub(super) struct Upload {
     pub to: [Address; 4],
 }
 
+/// A stage, and the part of the model that it is. The same part of every layer has the same name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Step {
+    pub part: &'static str,
+    pub stage: Stage,
+}
+
 /// Where the bytes come from.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Content {
@@ -61,7 +68,7 @@ pub(super) struct Planner<'a> {
     used: u64,
     pub sm_count: u32,
     pub uploads: Vec<Upload>,
-    pub stages: Vec<Stage>,
+    pub steps: Vec<Step>,
 }
 
 impl<'a> Planner<'a> {
@@ -78,7 +85,7 @@ impl<'a> Planner<'a> {
             used: 0,
             sm_count,
             uploads: Vec::new(),
-            stages: Vec::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -206,9 +213,9 @@ impl<'a> Planner<'a> {
     }
 
     /// Appends a stage, which there is a kernel for.
-    pub fn push(&mut self, stage: Stage) -> Result<(), EngineError> {
+    pub fn push(&mut self, part: &'static str, stage: Stage) -> Result<(), EngineError> {
         check_stage(&stage)?;
-        self.stages.push(stage);
+        self.steps.push(Step { part, stage });
         Ok(())
     }
 }

@@ -141,48 +141,56 @@ fn work(planner: &mut Planner, shape: &Qwen35Moe, sizes: &Sizes) -> Work {
 /// Rows of `segments` times the normalised residual stream.
 fn project(
     planner: &mut Planner,
+    part: &'static str,
     sizes: &Sizes,
     x: Address,
     weight: Address,
     segments: Vec<Segment>,
 ) -> Result<(), EngineError> {
-    planner.push(Stage::ProjectWide(Project {
-        norms: Norms {
-            x,
-            kind: NormKind::Norm,
-            weights: [weight, Address::NULL],
-            columns: sizes.embedding,
-            forms: forms_of(&segments),
-            epsilon: sizes.epsilon,
-        },
-        segments,
-    }))
+    planner.push(
+        part,
+        Stage::ProjectWide(Project {
+            norms: Norms {
+                x,
+                kind: NormKind::Norm,
+                weights: [weight, Address::NULL],
+                columns: sizes.embedding,
+                forms: forms_of(&segments),
+                epsilon: sizes.epsilon,
+            },
+            segments,
+        }),
+    )
 }
 
 /// The mixer's output projection, which is added to the residual stream.
 fn project_back(
     planner: &mut Planner,
+    part: &'static str,
     sizes: &Sizes,
     (x, kind): (Address, NormKind),
     matrix: Matrix,
     out: Address,
 ) -> Result<(), EngineError> {
-    planner.push(Stage::ProjectDeep(Project {
-        norms: Norms {
-            x,
-            kind,
-            weights: [Address::NULL; 2],
-            columns: matrix.columns,
-            forms: forms(&[matrix]),
-            epsilon: sizes.epsilon,
-        },
-        segments: vec![Segment {
-            product: Product::Add(matrix),
-            out,
-            rows: sizes.embedding,
-            vector: 0,
-        }],
-    }))
+    planner.push(
+        part,
+        Stage::ProjectDeep(Project {
+            norms: Norms {
+                x,
+                kind,
+                weights: [Address::NULL; 2],
+                columns: matrix.columns,
+                forms: forms(&[matrix]),
+                epsilon: sizes.epsilon,
+            },
+            segments: vec![Segment {
+                product: Product::Add(matrix),
+                out,
+                rows: sizes.embedding,
+                vector: 0,
+            }],
+        }),
+    )
 }
 
 fn delta_net(
@@ -217,7 +225,7 @@ fn delta_net(
             value_heads,
         ),
     ];
-    project(planner, sizes, buffers.x, norm, segments)?;
+    project(planner, "delta input", sizes, buffers.x, norm, segments)?;
     let window = planner.take(shape.conv_kernel * shape.conv_channels() * 4);
     let state = planner.take(shape.value_heads * shape.value_dim * shape.state_size * 4);
     let delta = Delta {
@@ -238,14 +246,21 @@ fn delta_net(
         taps: shape.conv_kernel as u32,
         epsilon: sizes.epsilon,
     };
-    planner.push(Stage::Delta(delta))?;
+    planner.push("delta step", Stage::Delta(delta))?;
     let gated = NormKind::HeadsGated {
         gate: work.gate,
         weight: planner.vector(&name("ssm_norm.weight"))?,
         head: shape.value_dim as u32,
     };
     let output = planner.matrix(&name("ssm_out.weight"))?;
-    project_back(planner, sizes, (work.mixed, gated), output, buffers.x)
+    project_back(
+        planner,
+        "delta output",
+        sizes,
+        (work.mixed, gated),
+        output,
+        buffers.x,
+    )
 }
 
 fn attention(
@@ -274,7 +289,7 @@ fn attention(
             sizes.keys,
         ),
     ];
-    project(planner, sizes, buffers.x, norm, segments)?;
+    project(planner, "attention input", sizes, buffers.x, norm, segments)?;
     let cache = u64::from(sizes.context) * u64::from(sizes.keys) * 2;
     let (keys, values) = (planner.take(cache), planner.take(cache));
     let attention = Attention {
@@ -301,21 +316,25 @@ fn attention(
         scale: 1.0 / (shape.head_dim as f32).sqrt(),
         epsilon: sizes.epsilon,
     };
-    planner.push(Stage::Attention(attention))?;
-    planner.push(Stage::Combine(Combine {
-        token: buffers.token,
-        partial: work.partial,
-        gate: work.projected.offset(u64::from(sizes.head_dim) * 4),
-        out: work.mixed,
-        gate_stride: 2 * sizes.head_dim,
-        heads: sizes.heads,
-        head_dim: sizes.head_dim,
-        splits: work.splits,
-        window: 0,
-    }))?;
+    planner.push("attention", Stage::Attention(attention))?;
+    planner.push(
+        "attention, combine",
+        Stage::Combine(Combine {
+            token: buffers.token,
+            partial: work.partial,
+            gate: work.projected.offset(u64::from(sizes.head_dim) * 4),
+            out: work.mixed,
+            gate_stride: 2 * sizes.head_dim,
+            heads: sizes.heads,
+            head_dim: sizes.head_dim,
+            splits: work.splits,
+            window: 0,
+        }),
+    )?;
     let output = planner.matrix(&name("attn_output.weight"))?;
     project_back(
         planner,
+        "attention output",
         sizes,
         (work.mixed, NormKind::Plain),
         output,
@@ -358,7 +377,14 @@ fn experts(
             vector: 0,
         },
     ];
-    project(planner, sizes, buffers.x, norm, segments)?;
+    project(
+        planner,
+        "router, shared expert",
+        sizes,
+        buffers.x,
+        norm,
+        segments,
+    )?;
     let routed = Routed {
         layer,
         x: buffers.x,
@@ -389,5 +415,5 @@ fn experts(
         shared_width,
         add: true,
     };
-    planner.push(Stage::ExpertsDown(down))
+    planner.push("experts down", Stage::ExpertsDown(down))
 }

@@ -3,9 +3,10 @@
 use std::thread;
 
 use crate::device::cuda::{Cuda, CudaError, Graph, HostWords, Span, Stream};
-use crate::kernels::decode::{Address, Decode, Stage};
+use crate::kernels::decode::{Address, Decode};
 
-use super::plan::{Plan, first_token};
+use super::plan::{Plan, Steps, first_token};
+use super::profile::{Profile, Profiler};
 
 /// Words of the ring that chosen ids are published in.
 pub(super) const RING: u32 = 64;
@@ -20,11 +21,13 @@ const SPINS: u32 = 2000;
 
 /// A model whose weights are on the device.
 pub(super) struct Runner {
+    steps: Steps,
+    /// All of the plan's memory.
+    memory: Span,
     /// A token whose successor the device chooses.
     decode: Graph,
     /// A token whose successor the host gives: without logits.
     forced: Graph,
-    next_token: Stage,
     stream: Stream,
     /// For reading what a token left behind while later ones run.
     beside: Stream,
@@ -46,16 +49,14 @@ impl Runner {
     pub fn new(
         cuda: &Cuda,
         kernels: &Decode,
-        plan: &Plan,
+        plan: Plan,
         (memory, ring): (Span, HostWords),
         (layers, used, context, vocabulary): (usize, usize, usize, usize),
     ) -> Result<Self, CudaError> {
         let stream = Stream::new(cuda)?;
         let capture = |with_head: bool| {
-            let head = with_head.then_some(&plan.head);
-            let stages = plan.stages.iter().chain(head).chain([&plan.next_token]);
             stream.capture(|stream| {
-                for (index, stage) in stages.enumerate() {
+                for (index, stage) in plan.steps.stages(with_head).enumerate() {
                     kernels.launch(stream, stage, index > 0)?;
                 }
                 Ok(())
@@ -70,7 +71,6 @@ impl Runner {
         Ok(Self {
             decode: capture(true)?,
             forced: capture(false)?,
-            next_token: plan.next_token.clone(),
             beside: Stream::new(cuda)?,
             ring,
             token: span(buffers.token, crate::kernels::decode::TOKEN_BYTES)?,
@@ -80,6 +80,8 @@ impl Runner {
             layers,
             used,
             stream,
+            steps: plan.steps,
+            memory,
         })
     }
 
@@ -95,7 +97,7 @@ impl Runner {
         self.stream.upload(ids, self.ids)?;
         let token = first_token(position, ids.len());
         self.stream.upload(&token.words(), self.token)?;
-        kernels.launch(&self.stream, &self.next_token, false)
+        kernels.launch(&self.stream, &self.steps.next_token.stage, false)
     }
 
     /// Queues `count` tokens whose successors are among the ids that the run began with.
@@ -115,6 +117,39 @@ impl Runner {
     pub fn queue(&self) -> Result<(), CudaError> {
         self.stream.replay(&self.decode)
     }
+
+    /// Takes a token behind `position` tokens apart, whatever they were; the context is good for nothing but a new
+    /// beginning. It has room for [`PROFILED`](Self::PROFILED) tokens more.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn profile(
+        &self,
+        cuda: &Cuda,
+        kernels: &Decode,
+        position: usize,
+    ) -> Result<Profile, CudaError> {
+        let profiler = Profiler {
+            cuda,
+            kernels,
+            stream: &self.stream,
+            memory: self.memory,
+        };
+        profiler.fill(&self.steps)?;
+        self.begin(kernels, position, &[0])?;
+        let token_ns = profiler.median(&self.decode)?;
+        self.begin(kernels, position, &[0])?;
+        let parts = profiler.parts(&self.steps, position)?;
+        Ok(Profile {
+            position,
+            parts,
+            token_ns,
+        })
+    }
+
+    /// Tokens that a profile needs room for.
+    pub const PROFILED: usize = Profiler::REPLAYS;
 
     /// Waits until everything queued has ended.
     ///

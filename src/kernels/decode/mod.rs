@@ -11,6 +11,7 @@ mod repack;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use attention::{Attention, Combine, Delta};
 pub use experts::{Activation, ExpertsDown, ExpertsUp};

@@ -32,8 +32,12 @@ fn sample(architecture: &Architecture) -> Sample {
     Sample::new(architecture, 1, TensorType::F32)
 }
 
-fn names(stages: &[Stage]) -> Vec<&'static str> {
-    stages.iter().map(Stage::name).collect()
+fn layers(plan: &Plan) -> impl Iterator<Item = &Stage> {
+    plan.steps.layers.iter().map(|step| &step.stage)
+}
+
+fn names<'a>(stages: impl Iterator<Item = &'a Stage>) -> Vec<&'static str> {
+    stages.map(Stage::name).collect()
 }
 
 #[test]
@@ -43,12 +47,15 @@ fn a_layer_is_six_or_seven_stages() {
     let rest = ["project_deep", "project_wide", "experts_up", "experts_down"];
     let qwen = try_plan(&sample(&odd_qwen()), 100).unwrap();
     let expected = [&delta[..], &rest, &attention, &rest].concat().repeat(2);
-    assert_eq!(names(&qwen.stages), expected);
+    assert_eq!(names(layers(&qwen)), expected);
     let gemma = try_plan(&sample(&odd_gemma()), 100).unwrap();
     let expected = [&attention[..], &rest].concat().repeat(4);
-    assert_eq!(names(&gemma.stages), expected);
+    assert_eq!(names(layers(&gemma)), expected);
     for plan in [qwen, gemma] {
-        assert_eq!(names(&[plan.head, plan.next_token]), ["head", "next_token"]);
+        let ends = names(plan.steps.stages(true)).split_off(plan.steps.layers.len());
+        assert_eq!(ends, ["head", "next_token"]);
+        let without_head = plan.steps.stages(false).count();
+        assert_eq!(without_head, plan.steps.layers.len() + 1);
     }
 }
 
@@ -71,7 +78,7 @@ fn no_two_places_overlap() {
                 (upload.to[0].0, bytes)
             })
             .collect();
-        for stage in &plan.stages {
+        for stage in layers(&plan) {
             match stage {
                 Stage::Attention(attention) => {
                     let heads = attention.kv_heads * attention.head_dim;
@@ -125,7 +132,7 @@ fn a_plan_takes_what_the_configuration_states_and_what_does_not_fit_is_refused()
         let buffers = plan.bytes.checked_sub(stated).expect("all tensors");
         assert!(buffers < 128 << 20, "{model}: {buffers} bytes of buffers");
         let layers = full.0.layers().len();
-        assert!((6 * layers..=7 * layers).contains(&plan.stages.len()));
+        assert!((6 * layers..=7 * layers).contains(&plan.steps.layers.len()));
 
         let needed = |context| Ok(full.plan(context).bytes);
         assert!(memory::check(262_144, plan.bytes + (1 << 30), needed).is_ok());
@@ -155,7 +162,7 @@ fn sliding_layers_keep_no_more_than_their_window() {
             Stage::Attention(attention) => Some((attention.capacity, attention.window)),
             _ => None,
         };
-        plan.stages.iter().filter_map(of).collect()
+        layers(&plan).filter_map(of).collect()
     };
     assert_eq!(capacities(100), [(5, 5), (100, 0)].repeat(2));
     assert_eq!(capacities(3), [(3, 5), (3, 0)].repeat(2));
@@ -169,7 +176,7 @@ fn gemmas_residual_stream_goes_back_and_forth_between_two_buffers() {
         Stage::Head(head) => Some(head.norms),
         _ => None,
     };
-    let stages = plan.stages.iter().chain([&plan.head]);
+    let stages = layers(&plan).chain([&plan.steps.head.stage]);
     let mut at = plan.buffers.x;
     for norms in stages.filter_map(of) {
         assert_eq!(norms.x, at);
@@ -180,8 +187,8 @@ fn gemmas_residual_stream_goes_back_and_forth_between_two_buffers() {
         }
         assert_ne!(norms.x, at);
     }
-    let Stage::Head(head) = &plan.head else {
-        panic!("{:?}", plan.head)
+    let Stage::Head(head) = &plan.steps.head.stage else {
+        panic!("{:?}", plan.steps.head)
     };
     assert!(matches!(head.norms.kind, NormKind::GemmaNext { .. }));
     assert_eq!(head.cap, 9.0);
@@ -194,7 +201,7 @@ fn vectors_are_made_in_the_forms_that_their_matrices_take() {
     // The router's vector is a second one; F32 whatever the others are.
     let plan = try_plan(&sample, 9).unwrap();
     let routers = |plan: &Plan| -> Vec<u32> {
-        let projects = plan.stages.iter().filter_map(|stage| match stage {
+        let projects = layers(&plan).filter_map(|stage| match stage {
             Stage::ProjectWide(project) => Some(project),
             _ => None,
         });
@@ -216,7 +223,7 @@ fn vectors_are_made_in_the_forms_that_their_matrices_take() {
     // Values of their own are a third product.
     let mut value = sample.tensor("blk.1.attn_k.weight").clone();
     value.name = "blk.1.attn_v.weight".to_owned();
-    let products = |plan: &Plan| match &plan.stages[7] {
+    let products = |plan: &Plan| match &plan.steps.layers[7].stage {
         Stage::ProjectWide(project) => project.segments.len(),
         other => panic!("{other:?}"),
     };
@@ -230,8 +237,10 @@ fn an_embedding_that_is_the_output_too_is_there_once() {
     let mut qwen = sample(&odd_qwen());
     qwen.remove("output.weight");
     let plan = try_plan(&qwen, 9).unwrap();
-    let (Stage::Head(head), Stage::NextToken(next)) = (&plan.head, &plan.next_token) else {
-        panic!("{:?} {:?}", plan.head, plan.next_token)
+    let (Stage::Head(head), Stage::NextToken(next)) =
+        (&plan.steps.head.stage, &plan.steps.next_token.stage)
+    else {
+        panic!("{:?}", plan.steps.head)
     };
     assert_eq!(head.matrix, next.embedding);
 }
@@ -244,7 +253,7 @@ fn experts_projections_may_be_fused_or_apart() {
             Stage::ExpertsUp(up) => Some(up.up == crate::kernels::decode::Matrix::NONE),
             _ => None,
         };
-        plan.stages.iter().filter_map(of).collect::<Vec<bool>>()
+        layers(&plan).filter_map(of).collect::<Vec<bool>>()
     };
     assert_eq!(fused(&sample(&odd_qwen())), [false; 4]);
     assert_eq!(fused(&sample(&odd_gemma())), [true; 4]);
@@ -258,12 +267,12 @@ fn qwens_gate_lies_behind_each_query() {
         Stage::Combine(combine) => Some((combine.gate, combine.gate_stride)),
         _ => None,
     };
-    let both: Vec<_> = plan.stages.iter().filter_map(of).collect();
+    let both: Vec<_> = layers(&plan).filter_map(of).collect();
     for pair in both.chunks(2) {
         assert_eq!(pair[1].0, pair[0].0.offset(64 * 4));
         assert_eq!((pair[0].1, pair[1].1), (128, 128));
     }
-    let shared = plan.stages.iter().any(|stage| {
+    let shared = layers(&plan).any(|stage| {
         let Stage::ProjectWide(project) = stage else {
             return false;
         };

@@ -1,0 +1,90 @@
+//! `spark-engine profile`: where a token's time on the GPU goes.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use sparkbench::engine::Options;
+use sparkbench::engine::cuda::{CudaEngine, Profile};
+
+use super::error::CommandError;
+
+#[derive(clap::Args)]
+pub struct ProfileArguments {
+    /// GGUF file of the model
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// Tokens in the context, separated by commas; their keys, values and state are made up
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        value_delimiter = ',',
+        default_value = "0"
+    )]
+    depth: Vec<usize>,
+}
+
+pub fn profile(arguments: &ProfileArguments) -> Result<(), CommandError> {
+    let deepest = arguments.depth.iter().copied().max().unwrap_or(0);
+    let options = Options {
+        context: Some(deepest.saturating_add(CudaEngine::PROFILED)),
+        ..Options::default()
+    };
+    let mut engine = CudaEngine::open(&arguments.model, options)?;
+    for depth in &arguments.depth {
+        let profile = engine.profile(*depth)?;
+        print(&profile).map_err(CommandError::Print)?;
+    }
+    Ok(())
+}
+
+fn print(profile: &Profile) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "{:<22} {:<18} {:>8} {:>9} {:>9} {:>9} {:>7}",
+        format!("depth {}", profile.position),
+        "kernel",
+        "launches",
+        "MB",
+        "us each",
+        "us",
+        "GB/s"
+    )?;
+    for part in &profile.parts {
+        row(
+            &mut out,
+            (part.part, part.kernel),
+            part.launches,
+            part.bytes,
+            part.ns,
+        )?;
+    }
+    let launches = profile.parts.iter().map(|part| part.launches).sum();
+    let bytes = profile.parts.iter().map(|part| part.bytes).sum();
+    let ns = profile.parts.iter().map(|part| part.ns).sum();
+    row(&mut out, ("sum", ""), launches, bytes, ns)?;
+    row(
+        &mut out,
+        ("whole token", ""),
+        launches,
+        bytes,
+        profile.token_ns,
+    )
+}
+
+fn row(
+    out: &mut impl Write,
+    (part, kernel): (&str, &str),
+    launches: usize,
+    bytes: u64,
+    ns: u64,
+) -> io::Result<()> {
+    let us = ns as f64 / 1e3;
+    let each = us / launches.max(1) as f64;
+    let rate = bytes as f64 / ns.max(1) as f64;
+    writeln!(
+        out,
+        "{part:<22} {kernel:<18} {launches:>8} {:>9.2} {each:>9.2} {us:>9.1} {rate:>7.0}",
+        bytes as f64 / 1e6
+    )
+}

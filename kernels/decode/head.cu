@@ -18,35 +18,44 @@ static_assert(sizeof(HeadArgs) == 160, "the host writes this record");
 
 constexpr int ROWS = 2;
 
+// Rows from `first` on; behind the last comes the last again.
+struct HeadRows {
+  uint32_t rows[ROWS];
+  Batch<ROWS, 2> batch;
+  __device__ __forceinline__ void begin(const HeadArgs& args, uint32_t units, uint32_t first) {
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) rows[r] = min(first + r, args.rows - 1) * units;
+    batch.begin(args.matrix.type, [&](int) { return planes_of(args.matrix); }, rows, units);
+  }
+};
+
 extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant__ HeadArgs args) {
   __shared__ unsigned long long candidate[MOST_WARPS];
   launch_next_grid();
-  Batch<ROWS, 2> batch;
+  const uint32_t units = units_of(args.matrix), step = warps_of_grid() * ROWS;
   uint32_t first = (threadIdx.x / 32 * gridDim.x + blockIdx.x) * ROWS;
-  auto begin = [&] {
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) batch.rows[r] = RowOf{first + r < args.rows ? &args.matrix : nullptr, first + r};
-    batch.begin();
-  };
-  begin();
+  HeadRows now, next;
+  if (first < args.rows) now.begin(args, units, first);
   keep_loads_above();
   wait_for_previous_grid();
 
   Vector vectors[2];
-  make_vectors(args.norms, Workspace{dynamic_shared}, vectors);
+  make_vectors(args.norms, vectors, blockDim.x);
+  __syncthreads();
   unsigned long long best = 0;
-  while (first < args.rows) {
+  for (; first < args.rows; first += step) {
+    // The next rows are under way meanwhile.
+    if (first + step < args.rows) next.begin(args, units, first + step);
     float sums[ROWS];
-    batch.finish(vectors[0], sums);
+    now.batch.finish(args.matrix.type, [&](int) { return planes_of(args.matrix); }, now.rows, units, vectors[0], 0, sums);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-      if (!batch.rows[r].matrix) continue;
+      if (first + r >= args.rows) break;
       const float logit = args.cap > 0.0f ? args.cap * tanhf(sums[r] / args.cap) : sums[r];
-      if (threadIdx.x % 32 == 0) args.logits[first + r] = logit;
+      if (lane_of_warp() == 0) args.logits[first + r] = logit;
       best = max(best, packed_logit(logit, first + r));
     }
-    first += warps_of_grid() * ROWS;
-    begin();
+    now = next;
   }
   if (threadIdx.x % 32 == 0) candidate[threadIdx.x / 32] = best;
   __syncthreads();

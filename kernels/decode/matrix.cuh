@@ -3,11 +3,14 @@
 // A matrix keeps the bytes of its GGUF tensor. Types whose blocks are not made of aligned 16-byte words are cut into planes,
 // one behind another, and so are those whose upper bits are spread over a block (repack.cu): Q5_K and Q6_K into nibbles |
 // upper bits | scales (| d), Q5_0 and Q5_1 into nibbles | upper bits | d (and m), Q8_0 into values | d.
-// A lane takes a *unit* of a row at a time: 16 bytes of quants and what they need. Its weights are one or two *runs* of 16
-// neighbours; the low nibbles of a unit are one run, the high nibbles another.
+// A lane takes a *unit* of a row at a time: 16 bytes of quants and what they need; a warp takes a *step*, 32 units that
+// follow each other. A unit's weights are one or two *runs* of 16 neighbours: the low nibbles of a unit are one run, the
+// high nibbles another. A step is a multiple of every block, so what a lane has to do with its unit is the same in all
+// steps; 8 lanes share a block of 256 weights.
 //
 // A vector is quantised to int16 with a scale for each run, so that weight times value is exact in int32 (dp2a) and the
-// rounding of the vector, about 2^-16 of a run's largest value, is far below that of the weights.
+// rounding of the vector, about 2^-16 of a run's largest value, is far below that of the weights. It is padded with zeros
+// to whole steps.
 #pragma once
 #include <cuda_fp16.h>
 
@@ -34,18 +37,35 @@ struct Matrix {
 };
 static_assert(sizeof(Matrix) == 40, "the host writes this record");
 
+// Where a matrix' planes begin.
+struct Planes {
+  const uint8_t* at[4];
+};
+__device__ __forceinline__ Planes planes_of(const Matrix& m) { return Planes{{m.plane[0], m.plane[1], m.plane[2], m.plane[3]}}; }
+
 // Scale of a run, and scale times the sum of its integers.
-struct RunScale {
+struct alignas(8) RunScale {
   float scale;
   float sum;
 };
 
-// A vector in shared memory, in the forms that were asked for.
+DYNAMIC_SHARED(dynamic_shared);
+
+// By its place in dynamic shared memory: an address that went through variables would no longer be known to be shared.
+template <class T>
+__device__ __forceinline__ const T& shared_at(uint32_t byte) {
+  return *reinterpret_cast<const T*>(dynamic_shared + byte);
+}
+
+// A vector in shared memory, in the forms that were asked for: where each begins, in bytes.
 struct Vector {
-  const float* values;      // [columns]
-  const int4* integers;     // [columns / 8], 16-byte chunks at swizzled()
-  const RunScale* scales;   // [columns / 16]
+  uint32_t values;    // float [padded columns]
+  uint32_t integers;  // int4 [padded columns / 8], 16-byte chunks at swizzled()
+  uint32_t scales;    // RunScale [padded columns / 16]
 };
+
+// Columns of the largest step, which vectors are padded to.
+constexpr uint32_t STEP_COLUMNS = 1024;
 
 // Where chunk `c` (8 int16) lies, so that neighbouring lanes hit different banks in the run orders of all types.
 __device__ __forceinline__ uint32_t swizzled(uint32_t c) {
@@ -65,22 +85,25 @@ __device__ __forceinline__ T load_read_only(const uint8_t* p) {
 // What a lane loads of a unit.
 struct Unit {
   uint4 quants;
-  uint4 header;
-  uint32_t bits;
+  uint32_t more[3];
 };
 
-__device__ __forceinline__ int dot_run(uint4 weights, const Vector& v, uint32_t run) {
-  const uint32_t at = swizzled(2 * run);
-  const int4 a = v.integers[at], b = v.integers[at ^ 1];
+// A run of a vector.
+struct Run {
+  int4 low, high;
+  RunScale scale;
+};
+
+__device__ __forceinline__ int dot_run(uint4 weights, const Run& x) {
   int sum = 0;
-  sum = __dp2a_lo(a.x, static_cast<int>(weights.x), sum);
-  sum = __dp2a_hi(a.y, static_cast<int>(weights.x), sum);
-  sum = __dp2a_lo(a.z, static_cast<int>(weights.y), sum);
-  sum = __dp2a_hi(a.w, static_cast<int>(weights.y), sum);
-  sum = __dp2a_lo(b.x, static_cast<int>(weights.z), sum);
-  sum = __dp2a_hi(b.y, static_cast<int>(weights.z), sum);
-  sum = __dp2a_lo(b.z, static_cast<int>(weights.w), sum);
-  sum = __dp2a_hi(b.w, static_cast<int>(weights.w), sum);
+  sum = __dp2a_lo(x.low.x, static_cast<int>(weights.x), sum);
+  sum = __dp2a_hi(x.low.y, static_cast<int>(weights.x), sum);
+  sum = __dp2a_lo(x.low.z, static_cast<int>(weights.y), sum);
+  sum = __dp2a_hi(x.low.w, static_cast<int>(weights.y), sum);
+  sum = __dp2a_lo(x.high.x, static_cast<int>(weights.z), sum);
+  sum = __dp2a_hi(x.high.y, static_cast<int>(weights.z), sum);
+  sum = __dp2a_lo(x.high.z, static_cast<int>(weights.w), sum);
+  sum = __dp2a_hi(x.high.w, static_cast<int>(weights.w), sum);
   return sum;
 }
 
@@ -97,10 +120,18 @@ __device__ __forceinline__ uint4 high_nibbles(uint4 q) {
 
 // Nibbles with their fifth bits, that of byte b of word k at bit 8b + k.
 __device__ __forceinline__ uint4 with_fifth_bits(uint4 nibbles, uint32_t bits) {
-  return make_uint4(nibbles.x | (bits & 0x01010101u) << 4, nibbles.y | (bits >> 1 & 0x01010101u) << 4,
-                    nibbles.z | (bits >> 2 & 0x01010101u) << 4, nibbles.w | (bits >> 3 & 0x01010101u) << 4);
+  return make_uint4(nibbles.x | (bits << 4 & 0x10101010u), nibbles.y | (bits << 3 & 0x10101010u), nibbles.z | (bits << 2 & 0x10101010u),
+                    nibbles.w | (bits << 1 & 0x10101010u));
 }
 
+__device__ __forceinline__ uint32_t lane_of_warp() { return threadIdx.x % 32; }
+
+// Word `i` of the 8 lanes that share a block.
+__device__ __forceinline__ uint32_t of_block(uint32_t word, uint32_t i) { return __shfl_sync(~0u, word, (lane_of_warp() & 24) + i); }
+
+// How a type is loaded and multiplied. `load` takes the number of the lane's unit in the matrix at step 0 and how many
+// steps further on; `Parts` is what `decode` makes of a unit once for all its runs; `dot` is the product with run `r` of
+// the vector, which `run` tells the place of at step 0, in runs. All lanes of a warp call them together.
 template <uint32_t TYPE>
 struct Block;
 
@@ -108,33 +139,42 @@ struct Block;
 template <>
 struct Block<Q4_K> {
   static constexpr uint32_t WEIGHTS = 32;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    const uint8_t* super = m.plane[0] + (row * (m.columns / 256) + unit / 8) * 144;
+  static constexpr bool VALUES = false;
+  struct Parts {
+    float d, dmin;
+    uint32_t scale, minimum;  // of both runs, in the low bytes
+  };
+  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
+    const uint8_t* super = m.at[0] + (unit / 8) * uint64_t{144} + step * 576;
     Unit u;
-    u.header = load_words(super);
-    u.quants = load_words(super + 16 + unit % 8 * 16);
+    u.quants = load_words(super + 16 + lane_of_warp() % 8 * 16);
+    u.more[0] = load_read_only<uint32_t>(super + lane_of_warp() % 4 * 4);
     return u;
   }
-  // Scales and minima of sub-blocks 2j and 2j + 1, in the low bytes of two words.
-  static __device__ __forceinline__ void scales(uint4 header, uint32_t j, uint32_t& scale, uint32_t& minimum) {
-    const uint32_t shift = (j & 1) * 16;
-    const uint32_t first = header.y >> shift, second = header.z >> shift, third = header.w >> shift;
+  // `word` is word lane % 4 of d, dmin and the 12 bytes of scales and minima.
+  static __device__ __forceinline__ Parts header(uint32_t word) {
+    const uint32_t j = lane_of_warp() % 8 / 2, shift = (j & 1) * 16;
+    const uint32_t factors = of_block(word, 0), first = of_block(word, 1) >> shift, second = of_block(word, 2) >> shift,
+                   third = of_block(word, 3) >> shift;
     const bool upper = j >= 2;
-    scale = upper ? (third & 0x0f0f) | (first & 0xc0c0) >> 2 : first & 0x3f3f;
-    minimum = upper ? (third >> 4 & 0x0f0f) | (second & 0xc0c0) >> 2 : second & 0x3f3f;
+    Parts p;
+    p.d = half_bits(factors);
+    p.dmin = half_bits(factors >> 16);
+    p.scale = upper ? (third & 0x0f0f) | (first & 0xc0c0) >> 2 : first & 0x3f3f;
+    p.minimum = upper ? (third >> 4 & 0x0f0f) | (second & 0xc0c0) >> 2 : second & 0x3f3f;
+    return p;
   }
-  static __device__ __forceinline__ float scaled(uint4 low, uint4 high, uint4 header, uint32_t unit, const Vector& v) {
-    const uint32_t j = unit % 8 / 2, run = unit / 8 * 16 + j * 4 + unit % 2;
-    uint32_t scale, minimum;
-    scales(header, j, scale, minimum);
-    const RunScale a = v.scales[run], b = v.scales[run + 2];
-    const float sum = static_cast<float>(scale & 0xff) * (a.scale * dot_run(low, v, run)) +
-                      static_cast<float>(scale >> 8 & 0xff) * (b.scale * dot_run(high, v, run + 2));
-    const float offset = static_cast<float>(minimum & 0xff) * a.sum + static_cast<float>(minimum >> 8 & 0xff) * b.sum;
-    return half_bits(header.x) * sum - half_bits(header.x >> 16) * offset;
+  static __device__ __forceinline__ Parts decode(const Unit& u) { return header(u.more[0]); }
+  static __device__ __forceinline__ uint32_t run(uint32_t r) {
+    const uint32_t lane = lane_of_warp();
+    return lane / 8 * 16 + lane % 8 / 2 * 4 + lane % 2 + 2 * r;
   }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    return scaled(low_nibbles(u.quants), high_nibbles(u.quants), u.header, unit, v);
+  static __device__ __forceinline__ float scaled(const Parts& p, uint4 weights, uint32_t r, const Run& x) {
+    const float scale = static_cast<float>(p.scale >> 8 * r & 0xff), minimum = static_cast<float>(p.minimum >> 8 * r & 0xff);
+    return p.d * scale * (x.scale.scale * static_cast<float>(dot_run(weights, x))) - p.dmin * minimum * x.scale.sum;
+  }
+  static __device__ __forceinline__ float dot(const Unit& u, const Parts& p, uint32_t r, const Run& x) {
+    return scaled(p, r ? high_nibbles(u.quants) : low_nibbles(u.quants), r, x);
   }
 };
 
@@ -142,17 +182,20 @@ struct Block<Q4_K> {
 template <>
 struct Block<Q5_K> {
   static constexpr uint32_t WEIGHTS = 32;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    const uint64_t super = row * (m.columns / 256) + unit / 8;
+  static constexpr bool VALUES = false;
+  using Parts = Block<Q4_K>::Parts;
+  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
     Unit u;
-    u.quants = load_words(m.plane[0] + super * 128 + unit % 8 * 16);
-    u.header = load_words(m.plane[2] + super * 16);
-    u.bits = load_read_only<uint32_t>(m.plane[1] + super * 32 + unit % 8 * 4);
+    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
+    u.more[0] = load_read_only<uint32_t>(m.at[2] + (unit / 8) * uint64_t{16} + lane_of_warp() % 4 * 4 + step * 64);
+    u.more[1] = load_read_only<uint32_t>(m.at[1] + unit * uint64_t{4} + step * 128);
     return u;
   }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    return Block<Q4_K>::scaled(with_fifth_bits(low_nibbles(u.quants), u.bits), with_fifth_bits(high_nibbles(u.quants), u.bits >> 4),
-                               u.header, unit, v);
+  static __device__ __forceinline__ Parts decode(const Unit& u) { return Block<Q4_K>::header(u.more[0]); }
+  static __device__ __forceinline__ uint32_t run(uint32_t r) { return Block<Q4_K>::run(r); }
+  static __device__ __forceinline__ float dot(const Unit& u, const Parts& p, uint32_t r, const Run& x) {
+    const uint4 nibbles = r ? high_nibbles(u.quants) : low_nibbles(u.quants);
+    return Block<Q4_K>::scaled(p, with_fifth_bits(nibbles, r ? u.more[1] >> 4 : u.more[1]), r, x);
   }
 };
 
@@ -161,26 +204,33 @@ struct Block<Q5_K> {
 template <>
 struct Block<Q6_K> {
   static constexpr uint32_t WEIGHTS = 32;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    const uint64_t super = row * (m.columns / 256) + unit / 8;
+  static constexpr bool VALUES = false;
+  struct Parts {
+    float d;
+  };
+  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
     Unit u;
-    u.quants = load_words(m.plane[0] + super * 128 + unit % 8 * 16);
-    const uint2 bits = load_read_only<uint2>(m.plane[1] + super * 64 + unit % 8 * 8);
-    u.header = make_uint4(bits.x, bits.y, load_read_only<uint16_t>(m.plane[2] + super * 16 + unit % 8 * 2),
-                          load_read_only<uint16_t>(m.plane[3] + super * 2));
+    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
+    const uint2 bits = load_read_only<uint2>(m.at[1] + unit * uint64_t{8} + step * 256);
+    u.more[0] = bits.x;
+    u.more[1] = bits.y;
+    const uint32_t scales = load_read_only<uint16_t>(m.at[2] + unit * uint64_t{2} + step * 64);
+    u.more[2] = scales | static_cast<uint32_t>(load_read_only<uint16_t>(m.at[3] + (unit / 8) * uint64_t{2} + step * 8)) << 16;
     return u;
   }
   static __device__ __forceinline__ uint4 with_bit_pairs(uint4 nibbles, uint32_t bits) {
-    return make_uint4(nibbles.x | (bits & 0x03030303u) << 4, nibbles.y | (bits >> 2 & 0x03030303u) << 4,
-                      nibbles.z | (bits >> 4 & 0x03030303u) << 4, nibbles.w | (bits >> 6 & 0x03030303u) << 4);
+    return make_uint4(nibbles.x | (bits << 4 & 0x30303030u), nibbles.y | (bits << 2 & 0x30303030u), nibbles.z | (bits & 0x30303030u),
+                      nibbles.w | (bits >> 2 & 0x30303030u));
   }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    const uint32_t run = unit / 8 * 16 + unit % 8 / 4 * 8 + unit % 4;
-    const float first = static_cast<int8_t>(u.header.z), second = static_cast<int8_t>(u.header.z >> 8);
-    const RunScale a = v.scales[run], b = v.scales[run + 4];
-    const int low = dot_run(with_bit_pairs(low_nibbles(u.quants), u.header.x), v, run);
-    const int high = dot_run(with_bit_pairs(high_nibbles(u.quants), u.header.y), v, run + 4);
-    return half_bits(u.header.w) * (first * (a.scale * low - 32.0f * a.sum) + second * (b.scale * high - 32.0f * b.sum));
+  static __device__ __forceinline__ Parts decode(const Unit& u) { return Parts{half_bits(u.more[2] >> 16)}; }
+  static __device__ __forceinline__ uint32_t run(uint32_t r) {
+    const uint32_t lane = lane_of_warp();
+    return lane / 8 * 16 + lane % 8 / 4 * 8 + lane % 4 + 4 * r;
+  }
+  static __device__ __forceinline__ float dot(const Unit& u, const Parts& p, uint32_t r, const Run& x) {
+    const float scale = static_cast<int8_t>(u.more[2] >> 8 * r);
+    const int sum = dot_run(with_bit_pairs(r ? high_nibbles(u.quants) : low_nibbles(u.quants), u.more[r]), x);
+    return p.d * scale * (x.scale.scale * static_cast<float>(sum) - 32.0f * x.scale.sum);
   }
 };
 
@@ -188,14 +238,18 @@ struct Block<Q6_K> {
 template <>
 struct Block<Q8_0> {
   static constexpr uint32_t WEIGHTS = 16;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
+  static constexpr bool VALUES = false;
+  struct Parts {};
+  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
     Unit u;
-    u.quants = load_words(m.plane[0] + row * m.columns + unit * 16);
-    u.header.x = load_read_only<uint16_t>(m.plane[1] + (row * (m.columns / 32) + unit / 2) * 2);
+    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
+    u.more[0] = load_read_only<uint16_t>(m.at[1] + (unit / 2) * uint64_t{2} + step * 32);
     return u;
   }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    return half_bits(u.header.x) * (v.scales[unit].scale * dot_run(u.quants, v, unit));
+  static __device__ __forceinline__ Parts decode(const Unit&) { return Parts{}; }
+  static __device__ __forceinline__ uint32_t run(uint32_t) { return lane_of_warp(); }
+  static __device__ __forceinline__ float dot(const Unit& u, const Parts&, uint32_t, const Run& x) {
+    return half_bits(u.more[0]) * (x.scale.scale * static_cast<float>(dot_run(u.quants, x)));
   }
 };
 
@@ -213,19 +267,23 @@ __device__ __forceinline__ uint4 with_bits_in_order(uint4 nibbles, uint32_t bits
 template <>
 struct Block<Q5_0> {
   static constexpr uint32_t WEIGHTS = 32;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    const uint64_t block = row * (m.columns / 32) + unit;
+  static constexpr bool VALUES = false;
+  struct Parts {};
+  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
     Unit u;
-    u.quants = load_words(m.plane[0] + block * 16);
-    u.header.x = load_read_only<uint32_t>(m.plane[1] + block * 4);
-    u.header.y = load_read_only<uint16_t>(m.plane[2] + block * 2);
+    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
+    u.more[0] = load_read_only<uint32_t>(m.at[1] + unit * uint64_t{4} + step * 128);
+    u.more[1] = load_read_only<uint16_t>(m.at[2] + unit * uint64_t{2} + step * 64);
     return u;
   }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    const RunScale a = v.scales[2 * unit], b = v.scales[2 * unit + 1];
-    const int first = dot_run(with_bits_in_order(low_nibbles(u.quants), u.header.x), v, 2 * unit);
-    const int second = dot_run(with_bits_in_order(high_nibbles(u.quants), u.header.x >> 16), v, 2 * unit + 1);
-    return half_bits(u.header.y) * (a.scale * first + b.scale * second - 16.0f * (a.sum + b.sum));
+  static __device__ __forceinline__ Parts decode(const Unit&) { return Parts{}; }
+  static __device__ __forceinline__ uint32_t run(uint32_t r) { return lane_of_warp() * 2 + r; }
+  static __device__ __forceinline__ int integers(const Unit& u, uint32_t r, const Run& x) {
+    const uint4 nibbles = r ? high_nibbles(u.quants) : low_nibbles(u.quants);
+    return dot_run(with_bits_in_order(nibbles, u.more[0] >> 16 * r), x);
+  }
+  static __device__ __forceinline__ float dot(const Unit& u, const Parts&, uint32_t r, const Run& x) {
+    return half_bits(u.more[1]) * (x.scale.scale * static_cast<float>(integers(u, r, x)) - 16.0f * x.scale.sum);
   }
 };
 
@@ -233,69 +291,62 @@ struct Block<Q5_0> {
 template <>
 struct Block<Q5_1> {
   static constexpr uint32_t WEIGHTS = 32;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    const uint64_t block = row * (m.columns / 32) + unit;
+  static constexpr bool VALUES = false;
+  struct Parts {};
+  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
     Unit u;
-    u.quants = load_words(m.plane[0] + block * 16);
-    u.header.x = load_read_only<uint32_t>(m.plane[1] + block * 4);
-    u.header.y = load_read_only<uint32_t>(m.plane[2] + block * 4);
+    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
+    u.more[0] = load_read_only<uint32_t>(m.at[1] + unit * uint64_t{4} + step * 128);
+    u.more[1] = load_read_only<uint32_t>(m.at[2] + unit * uint64_t{4} + step * 128);
     return u;
   }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    const RunScale a = v.scales[2 * unit], b = v.scales[2 * unit + 1];
-    const int first = dot_run(with_bits_in_order(low_nibbles(u.quants), u.header.x), v, 2 * unit);
-    const int second = dot_run(with_bits_in_order(high_nibbles(u.quants), u.header.x >> 16), v, 2 * unit + 1);
-    return half_bits(u.header.y) * (a.scale * first + b.scale * second) + half_bits(u.header.y >> 16) * (a.sum + b.sum);
+  static __device__ __forceinline__ Parts decode(const Unit&) { return Parts{}; }
+  static __device__ __forceinline__ uint32_t run(uint32_t r) { return Block<Q5_0>::run(r); }
+  static __device__ __forceinline__ float dot(const Unit& u, const Parts&, uint32_t r, const Run& x) {
+    return half_bits(u.more[1]) * (x.scale.scale * static_cast<float>(Block<Q5_0>::integers(u, r, x))) +
+           half_bits(u.more[1] >> 16) * x.scale.sum;
+  }
+};
+
+// Numbers are multiplied as they are; `pair` makes two of a word.
+struct Numbers {
+  static constexpr bool VALUES = true;
+  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
+    Unit u;
+    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
+    return u;
   }
 };
 
 template <>
-struct Block<F32> {
+struct Block<F32> : Numbers {
   static constexpr uint32_t WEIGHTS = 4;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    Unit u;
-    u.quants = load_words(m.plane[0] + (row * m.columns + unit * 4) * 4);
-    return u;
-  }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    const float4 x = reinterpret_cast<const float4*>(v.values)[unit];
-    return __uint_as_float(u.quants.x) * x.x + __uint_as_float(u.quants.y) * x.y + __uint_as_float(u.quants.z) * x.z +
-           __uint_as_float(u.quants.w) * x.w;
+  static __device__ __forceinline__ float dot(const Unit& u, const float (&x)[WEIGHTS]) {
+    return __uint_as_float(u.quants.x) * x[0] + __uint_as_float(u.quants.y) * x[1] + __uint_as_float(u.quants.z) * x[2] +
+           __uint_as_float(u.quants.w) * x[3];
   }
 };
 
-// 8 weights of 16 bits; `pair` makes two numbers of a word.
+// 8 weights of 16 bits.
 template <class Pair>
-__device__ __forceinline__ float dot_halves(uint4 words, uint32_t unit, const Vector& v, Pair pair) {
-  const float4* x = reinterpret_cast<const float4*>(v.values) + unit * 2;
-  const float4 first = x[0], second = x[1];
+__device__ __forceinline__ float dot_halves(uint4 words, const float (&x)[8], Pair pair) {
   const float2 a = pair(words.x), b = pair(words.y), c = pair(words.z), d = pair(words.w);
-  return a.x * first.x + a.y * first.y + b.x * first.z + b.y * first.w + c.x * second.x + c.y * second.y + d.x * second.z +
-         d.y * second.w;
+  return a.x * x[0] + a.y * x[1] + b.x * x[2] + b.y * x[3] + c.x * x[4] + c.y * x[5] + d.x * x[6] + d.y * x[7];
 }
 
 template <>
-struct Block<F16> {
+struct Block<F16> : Numbers {
   static constexpr uint32_t WEIGHTS = 8;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    Unit u;
-    u.quants = load_words(m.plane[0] + (row * m.columns + unit * 8) * 2);
-    return u;
-  }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    return dot_halves(u.quants, unit, v, [](uint32_t w) { return make_float2(half_bits(w), half_bits(w >> 16)); });
+  static __device__ __forceinline__ float dot(const Unit& u, const float (&x)[WEIGHTS]) {
+    return dot_halves(u.quants, x, [](uint32_t w) { return make_float2(half_bits(w), half_bits(w >> 16)); });
   }
 };
 
 template <>
-struct Block<BF16> {
+struct Block<BF16> : Numbers {
   static constexpr uint32_t WEIGHTS = 8;
-  static __device__ __forceinline__ Unit load(const Matrix& m, uint64_t row, uint32_t unit) {
-    return Block<F16>::load(m, row, unit);
-  }
-  static __device__ __forceinline__ float dot(const Unit& u, uint32_t unit, const Vector& v) {
-    return dot_halves(u.quants, unit, v,
-                      [](uint32_t w) { return make_float2(__uint_as_float(w << 16), __uint_as_float(w & 0xffff0000u)); });
+  static __device__ __forceinline__ float dot(const Unit& u, const float (&x)[WEIGHTS]) {
+    return dot_halves(u.quants, x, [](uint32_t w) { return make_float2(__uint_as_float(w << 16), __uint_as_float(w & 0xffff0000u)); });
   }
 };
 
@@ -315,6 +366,9 @@ __device__ __forceinline__ void with_block(uint32_t type, F f) {
   }
 }
 
+__device__ __forceinline__ bool takes_values(const Matrix& m) { return m.type == F32 || m.type == F16 || m.type == BF16; }
+
+// Units of a row.
 __device__ __forceinline__ uint32_t units_of(const Matrix& m) {
   switch (m.type) {
     case F32: return m.columns / 4;
@@ -325,14 +379,42 @@ __device__ __forceinline__ uint32_t units_of(const Matrix& m) {
   }
 }
 
-__device__ __forceinline__ Unit load_unit(const Matrix& m, uint64_t row, uint32_t unit) {
-  Unit u;
-  with_block(m.type, [&](auto block) { u = decltype(block)::load(m, row, unit); });
-  return u;
+// Makes step `step` of a vector its first.
+template <class B>
+__device__ __forceinline__ void advance(Vector& v, uint32_t step) {
+  v.values += step * (B::WEIGHTS * 128);
+  v.integers += step * (B::WEIGHTS * 64);
+  v.scales += step * (B::WEIGHTS * 16);
 }
 
-__device__ __forceinline__ float dot_unit(const Matrix& m, const Unit& u, uint32_t unit, const Vector& v) {
-  float sum = 0;
-  with_block(m.type, [&](auto block) { sum = decltype(block)::dot(u, unit, v); });
-  return sum;
+// Adds the products of a step of ROWS rows with step `step` of the vector.
+template <class B, int ROWS>
+__device__ __forceinline__ void add_products(const Unit (&units)[ROWS], const Vector& v, uint32_t step, float (&sums)[ROWS]) {
+  if constexpr (B::VALUES) {
+    float x[B::WEIGHTS];
+    const uint32_t at = v.values + (lane_of_warp() + 32 * step) * B::WEIGHTS * 4;
+#pragma unroll
+    for (uint32_t i = 0; i < B::WEIGHTS; i += 4) {
+      const float4 four = shared_at<float4>(at + 4 * i);
+      x[i] = four.x, x[i + 1] = four.y, x[i + 2] = four.z, x[i + 3] = four.w;
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) sums[r] += B::dot(units[r], x);
+  } else {
+    typename B::Parts parts[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) parts[r] = B::decode(units[r]);
+#pragma unroll
+    for (uint32_t i = 0; i < B::WEIGHTS / 16; i++) {
+      // A step has whole lines of the swizzle's pattern.
+      const uint32_t run = B::run(i), chunk = swizzled(2 * run);
+      const uint32_t chunks = v.integers + step * (B::WEIGHTS * 64), scales = v.scales + step * (B::WEIGHTS * 16);
+      Run x;
+      x.low = shared_at<int4>(chunks + chunk * 16);
+      x.high = shared_at<int4>(chunks + (chunk ^ 1) * 16);
+      x.scale = shared_at<RunScale>(scales + run * 8);
+#pragma unroll
+      for (int r = 0; r < ROWS; r++) sums[r] += B::dot(units[r], parts[r], i, x);
+    }
+  }
 }

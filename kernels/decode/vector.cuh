@@ -1,12 +1,13 @@
 // What stands before the rows of a stage: the block makes the stage's input vectors in shared memory, each block for itself,
 // since a vector of a few thousand numbers costs less to make again than to hand over.
 //
-// Thread t owns the numbers 4t..4t+3, 4t + 4 * blockDim.x.., so what it stored in the work buffers it reads back without a
+// Thread t owns the numbers 4t..4t+3, 4t + 4 * threads.., so what it stored in the work buffers it reads back without a
 // barrier. Sums over the vector have one order: lanes, then warps.
 #pragma once
 #include <cstdint>
 
 #include "matrix.cuh"
+#include "ordering.cuh"
 
 enum NormKind : uint32_t {
   PLAIN = 0,        // v = x
@@ -36,21 +37,24 @@ static_assert(sizeof(Norms) == 96, "the host writes this record");
 
 constexpr uint32_t MOST_WARPS = 32;
 
-DYNAMIC_SHARED(dynamic_shared);
-
 // Dynamic shared memory, handed out in multiples of 16 bytes; the host computes the same sum.
 struct Workspace {
-  unsigned char* next;
+  uint32_t next = 0;
   template <class T>
-  __device__ T* take(uint32_t count) {
-    T* taken = reinterpret_cast<T*>(next);
-    next += (count * sizeof(T) + 15) / 16 * 16;
+  __device__ uint32_t take(uint32_t count) {
+    const uint32_t taken = next;
+    next += (count * static_cast<uint32_t>(sizeof(T)) + 15) / 16 * 16;
     return taken;
   }
 };
 
-__device__ __forceinline__ float silu(float x) { return x / (1.0f + expf(-x)); }
-__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+template <class T>
+__device__ __forceinline__ T& shared_place(uint32_t byte) {
+  return *reinterpret_cast<T*>(dynamic_shared + byte);
+}
+
+__device__ __forceinline__ float silu(float x) { return __fdividef(x, 1.0f + expf(-x)); }
+__device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + expf(-x)); }
 __device__ __forceinline__ float gelu_tanh(float x) {
   return 0.5f * x * (1.0f + tanhf(0.7978845608028654f * (x + 0.044715f * x * x * x)));
 }
@@ -61,18 +65,19 @@ __device__ __forceinline__ float warp_sum(float x) {
   return x;
 }
 
-// Sums over the block of N numbers, the same in every thread. `slot` is unused by the call before and the call after.
+// Sums over the first `threads` threads of N numbers, the same in each of them. `slot` is unused by the call before and
+// the call after.
 template <int N>
-__device__ __forceinline__ void block_sums(float (&x)[N], float (*slot)[MOST_WARPS]) {
+__device__ __forceinline__ void block_sums(float (&x)[N], float (*slot)[MOST_WARPS], uint32_t threads) {
 #pragma unroll
   for (int n = 0; n < N; n++) {
     x[n] = warp_sum(x[n]);
     if (threadIdx.x % 32 == 0) slot[n][threadIdx.x / 32] = x[n];
   }
-  __syncthreads();
+  sync_first(threads);
 #pragma unroll
   for (int n = 0; n < N; n++) {
-    const float partial = threadIdx.x % 32 < blockDim.x / 32 ? slot[n][threadIdx.x % 32] : 0.0f;
+    const float partial = threadIdx.x % 32 < threads / 32 ? slot[n][threadIdx.x % 32] : 0.0f;
     x[n] = warp_sum(partial);
   }
 }
@@ -86,39 +91,41 @@ __device__ __forceinline__ float squares(float4 a) { return a.x * a.x + a.y * a.
 __device__ __forceinline__ float4 activation(const float* p, uint32_t quad) { return __ldcg(reinterpret_cast<const float4*>(p) + quad); }
 __device__ __forceinline__ float4 weight(const float* p, uint32_t quad) { return __ldg(reinterpret_cast<const float4*>(p) + quad); }
 
-// Stores numbers 4 * quad.. as integers. The 4 lanes of a run call it together.
-__device__ __forceinline__ void quantise(float4 x, uint32_t quad, int4* integers, RunScale* scales) {
-  float largest = fmaxf(fmaxf(fabsf(x.x), fabsf(x.y)), fmaxf(fabsf(x.z), fabsf(x.w)));
-  const uint32_t lanes = 0xfu << (threadIdx.x % 32 & ~3u);
-  largest = fmaxf(largest, __shfl_xor_sync(lanes, largest, 1));
-  largest = fmaxf(largest, __shfl_xor_sync(lanes, largest, 2));
-  const float inverse = largest > 0.0f ? 32767.0f / largest : 0.0f;
-  const int a = __float2int_rn(x.x * inverse), b = __float2int_rn(x.y * inverse), c = __float2int_rn(x.z * inverse),
-            d = __float2int_rn(x.w * inverse);
-  int sum = a + b + c + d;
-  sum += __shfl_xor_sync(lanes, sum, 1);
-  sum += __shfl_xor_sync(lanes, sum, 2);
-  int2* halves = reinterpret_cast<int2*>(integers + swizzled(quad / 2));
-  halves[quad % 2] = make_int2(__byte_perm(a, b, 0x5410), __byte_perm(c, d, 0x5410));
-  // A value that is no number stays none: the scale carries it.
-  const float scale = largest / 32767.0f;
-  if (quad % 4 == 0) scales[quad / 4] = RunScale{scale, scale * static_cast<float>(sum)};
-}
+// Columns with what pads them to whole steps.
+__device__ __forceinline__ uint32_t padded(uint32_t columns) { return (columns + STEP_COLUMNS - 1) / STEP_COLUMNS * STEP_COLUMNS; }
 
 // Where the forms of a vector lie.
 struct VectorStore {
-  float* values;
-  int4* integers;
-  RunScale* scales;
+  Vector place;
+  bool as_values, as_integers;
   __device__ VectorStore(Workspace& space, uint32_t columns, bool as_values, bool as_integers)
-      : values(as_values ? space.take<float>(columns) : nullptr),
-        integers(as_integers ? space.take<int4>((columns + 63) / 64 * 8) : nullptr),
-        scales(as_integers ? space.take<RunScale>((columns + 15) / 16) : nullptr) {}
-  __device__ void put(float4 x, uint32_t quad) const {
-    if (values) reinterpret_cast<float4*>(values)[quad] = x;
-    if (integers) quantise(x, quad, integers, scales);
+      : as_values(as_values), as_integers(as_integers) {
+    place.values = as_values ? space.take<float>(padded(columns)) : 0;
+    place.integers = as_integers ? space.take<uint16_t>(padded(columns)) : 0;
+    place.scales = as_integers ? space.take<RunScale>(padded(columns) / 16) : 0;
   }
-  __device__ Vector read() const { return Vector{values, integers, scales}; }
+  // Stores numbers 4 * quad.. as integers.
+  __device__ __forceinline__ void quantise(float4 x, uint32_t quad) const {
+    float largest = fmaxf(fmaxf(fabsf(x.x), fabsf(x.y)), fmaxf(fabsf(x.z), fabsf(x.w)));
+    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
+    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
+    const float inverse = largest > 0.0f ? __fdividef(32767.0f, largest) : 0.0f;
+    const int a = __float2int_rn(x.x * inverse), b = __float2int_rn(x.y * inverse), c = __float2int_rn(x.z * inverse),
+              d = __float2int_rn(x.w * inverse);
+    int sum = a + b + c + d;
+    sum += __shfl_xor_sync(~0u, sum, 1);
+    sum += __shfl_xor_sync(~0u, sum, 2);
+    const int2 halves = make_int2(__byte_perm(a, b, 0x5410), __byte_perm(c, d, 0x5410));
+    shared_place<int2>(place.integers + swizzled(quad / 2) * 16 + quad % 2 * 8) = halves;
+    // A value that is no number stays none: the scale carries it.
+    const float scale = largest * (1.0f / 32767.0f);
+    if (quad % 4 == 0) shared_place<RunScale>(place.scales + quad * 2) = RunScale{scale, scale * static_cast<float>(sum)};
+  }
+  // Whole warps call it, each lane with the quad behind its neighbour's.
+  __device__ __forceinline__ void put(float4 x, uint32_t quad) const {
+    if (as_values) shared_place<float4>(place.values + quad * 16) = x;
+    if (as_integers) quantise(x, quad);
+  }
 };
 
 // By selection: an index that is not known to the compiler would move the array to local memory.
@@ -127,90 +134,101 @@ __device__ __forceinline__ Vector one_of(const Vector (&vectors)[2], uint32_t in
                 index ? vectors[1].scales : vectors[0].scales};
 }
 
-// Makes the vectors of `n` in shared memory and returns behind a barrier. Every thread of the block calls it, behind the
-// wait for the previous grid.
-__device__ __forceinline__ void make_vectors(const Norms& n, Workspace space, Vector (&out)[2]) {
+// Makes the vectors of `n` in shared memory. The first `threads` threads of the block call it, whole warps, behind the wait
+// for the previous grid; what they have made is there for others behind a barrier.
+__device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], uint32_t threads) {
   __shared__ float slot[3][2][MOST_WARPS];
-  float4* work = reinterpret_cast<float4*>(space.take<float>(n.columns));
+  Workspace space;
+  // Of each vector what is yet to be divided by the root of the mean square.
+  const bool two = n.forms & 10;
+  const uint32_t work = space.take<float>(n.columns), other_work = two || n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0;
+  auto at = [&](uint32_t quad) -> float4& { return shared_place<float4>(work + quad * 16); };
+  auto other_at = [&](uint32_t quad) -> float4& { return shared_place<float4>(other_work + quad * 16); };
   const VectorStore first(space, n.columns, n.forms & 1, n.forms & 4), second(space, n.columns, n.forms & 2, n.forms & 8);
-  out[0] = first.read();
-  out[1] = second.read();
+  out[0] = first.place;
+  out[1] = second.place;
   const uint32_t quads = n.columns / 4;
-  const float mean = 1.0f / static_cast<float>(n.columns);
+  const float mean = __fdividef(1.0f, static_cast<float>(n.columns));
   float square[1] = {0};
+  // Weights are read before the sum is known: their latency is that of the activations.
+  auto keep = [&](float4 h, uint32_t q) {
+    square[0] += squares(h);
+    if (n.residual && blockIdx.x == 0) reinterpret_cast<float4*>(n.residual)[q] = h;
+    at(q) = n.w[0] ? h * weight(n.w[0], q) : h;
+    if (two) other_at(q) = n.w[1] ? h * weight(n.w[1], q) : h;
+  };
 
   switch (n.kind) {
     case PLAIN:
-      for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) first.put(activation(n.x, q), q);
-      __syncthreads();
-      return;
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) at(q) = activation(n.x, q);
+      break;
     case HEADS_GATED: {
       // A warp takes a head at a time.
       const uint32_t head_quads = n.head / 4;
-      for (uint32_t head = threadIdx.x / 32; head * head_quads < quads; head += blockDim.x / 32) {
+      for (uint32_t head = threadIdx.x / 32; head * head_quads < quads; head += threads / 32) {
         float sum = 0;
-        for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) sum += squares(activation(n.x, head * head_quads + q));
-        const float inverse = rsqrtf(warp_sum(sum) / static_cast<float>(n.head) + n.epsilon);
         for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) {
-          const uint32_t at = head * head_quads + q;
-          const float4 gate = activation(n.a, at);
-          const float4 open = make_float4(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
-          first.put(activation(n.x, at) * inverse * weight(n.wa, q) * open, at);
+          const float4 x = activation(n.x, head * head_quads + q), gate = activation(n.a, head * head_quads + q);
+          sum += squares(x);
+          at(head * head_quads + q) = x * weight(n.wa, q) * make_float4(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
         }
+        const float inverse = rsqrtf(__fdividef(warp_sum(sum), static_cast<float>(n.head)) + n.epsilon);
+        for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) at(head * head_quads + q) = at(head * head_quads + q) * inverse;
       }
-      __syncthreads();
-      return;
+      // Heads are no quads: now others own them.
+      if (head_quads != 32) sync_first(threads);
+      break;
     }
     case ADD_NORM: {
       float of_a[1] = {0};
-      for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) of_a[0] += squares(activation(n.a, q));
-      block_sums(of_a, slot[0]);
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
+        const float4 a = activation(n.a, q);
+        of_a[0] += squares(a);
+        at(q) = a * weight(n.wa, q);
+      }
+      block_sums(of_a, slot[0], threads);
       const float inverse = rsqrtf(of_a[0] * mean + n.epsilon);
-      for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) {
-        const float4 h = activation(n.x, q) + activation(n.a, q) * inverse * weight(n.wa, q);
-        work[q] = h;
-        square[0] += squares(h);
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
+        keep(activation(n.x, q) + at(q) * inverse, q);
       }
       break;
     }
     case GEMMA_NEXT: {
       float of_both[2] = {0, 0};
-      for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) {
-        of_both[0] += squares(activation(n.a, q));
-        of_both[1] += squares(activation(n.b, q));
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
+        const float4 a = activation(n.a, q), b = activation(n.b, q);
+        of_both[0] += squares(a);
+        of_both[1] += squares(b);
+        at(q) = a * weight(n.wa, q);
+        other_at(q) = b * weight(n.wb, q);
       }
-      block_sums(of_both, slot[0]);
+      block_sums(of_both, slot[0], threads);
       const float inverse_a = rsqrtf(of_both[0] * mean + n.epsilon), inverse_b = rsqrtf(of_both[1] * mean + n.epsilon);
       float of_branch[1] = {0};
-      for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) {
-        const float4 branch =
-            activation(n.a, q) * inverse_a * weight(n.wa, q) + activation(n.b, q) * inverse_b * weight(n.wb, q);
-        work[q] = branch;
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
+        const float4 branch = at(q) * inverse_a + other_at(q) * inverse_b;
         of_branch[0] += squares(branch);
+        at(q) = branch * weight(n.wc, q);
+        other_at(q) = activation(n.x, q);
       }
-      block_sums(of_branch, slot[1]);
+      block_sums(of_branch, slot[1], threads);
       const float inverse = rsqrtf(of_branch[0] * mean + n.epsilon);
-      for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) {
-        const float4 h = (activation(n.x, q) + work[q] * inverse * weight(n.wc, q)) * n.scale;
-        work[q] = h;
-        square[0] += squares(h);
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
+        keep((other_at(q) + at(q) * inverse) * n.scale, q);
       }
       break;
     }
     default:
-      for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) {
-        const float4 h = activation(n.x, q);
-        work[q] = h;
-        square[0] += squares(h);
-      }
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) keep(activation(n.x, q), q);
   }
-  block_sums(square, slot[2]);
-  const float inverse = rsqrtf(square[0] * mean + n.epsilon);
-  for (uint32_t q = threadIdx.x; q < quads; q += blockDim.x) {
-    const float4 h = work[q], unit = h * inverse;
-    if (n.residual && blockIdx.x == 0) reinterpret_cast<float4*>(n.residual)[q] = h;
-    if (n.forms & 5) first.put(n.w[0] ? unit * weight(n.w[0], q) : unit, q);
-    if (n.forms & 10) second.put(n.w[1] ? unit * weight(n.w[1], q) : unit, q);
+  float inverse = 1;
+  if (n.kind != PLAIN && n.kind != HEADS_GATED) {
+    block_sums(square, slot[2], threads);
+    inverse = rsqrtf(square[0] * mean + n.epsilon);
   }
-  __syncthreads();
+  const float4 nothing = make_float4(0, 0, 0, 0);
+  for (uint32_t q = threadIdx.x; q < padded(n.columns) / 4; q += threads) {
+    if (n.forms & 5) first.put(q < quads ? at(q) * inverse : nothing, q);
+    if (two) second.put(q < quads ? other_at(q) * inverse : nothing, q);
+  }
 }

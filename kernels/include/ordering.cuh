@@ -10,6 +10,9 @@ __device__ __forceinline__ void keep_loads_above() {
   if (gridDim.z == 0) asm volatile("trap;");
 }
 
+// A barrier of the first `threads` threads of the block, whole warps.
+__device__ __forceinline__ void sync_first(uint32_t threads) { asm volatile("bar.sync 1, %0;" ::"r"(threads) : "memory"); }
+
 // Stores for the host, behind everything that the thread has stored before.
 __device__ __forceinline__ void store_for_host(unsigned long long* p, unsigned long long word) {
   asm volatile("st.release.sys.global.u64 [%0],%1;" ::"l"(p), "l"(word) : "memory");

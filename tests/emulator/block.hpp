@@ -43,7 +43,7 @@ struct Block {
   uint32_t number;
   Fiber fibers[MOST_THREADS];
   Warp warps[MOST_THREADS / 32];
-  uint32_t ready_warps, running, live, in_barrier;
+  uint32_t ready_warps, running, live, in_barrier, in_first;
   uint32_t turn;  // which lane of a warp goes first
   bool parks, eager, launched_next;
   Outcome outcome;

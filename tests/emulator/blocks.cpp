@@ -85,7 +85,7 @@ std::unique_ptr<Block> new_block(const Grid& grid, uint32_t number, bool parks) 
   b.launched_next = false;
   b.outcome = Outcome::WELL;
   b.live = grid.threads;
-  b.in_barrier = b.ready_warps = 0;
+  b.in_barrier = b.in_first = b.ready_warps = 0;
   // The first to run: any thread.
   b.running = static_cast<uint32_t>(b.random >> 44) % grid.threads;
   b.turn = b.running % 32;

@@ -12,6 +12,7 @@
 #endif
 #define __device__
 #define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __align__(bytes) __attribute__((aligned(bytes)))
@@ -159,6 +160,7 @@ inline int __float2int_rn(float x) {
   return x >= 2147483648.0f ? INT32_MAX : static_cast<int>(std::nearbyint(x));
 }
 
+inline float __fdividef(float x, float y) { return x / y; }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline void sincospif(float x, float* sine, float* cosine) {
   *sine = static_cast<float>(std::sin(M_PI * static_cast<double>(x)));

@@ -145,16 +145,28 @@ void meet(uint32_t mask, Meeting what, Join join) {
   make_ready(warp, mask & ~bit);
 }
 
-void wait_for_block() {
-  if (++block->in_barrier < block->grid->threads) {
+namespace {
+
+void wait_for_all_of(uint32_t threads, uint32_t& in_barrier) {
+  if (++in_barrier < threads) {
     suspend();
     return;
   }
-  block->in_barrier = 0;
-  for (uint32_t warp = 0; warp < (block->grid->threads + 31) / 32; warp++) {
+  in_barrier = 0;
+  for (uint32_t warp = 0; warp < (threads + 31) / 32; warp++) {
     const uint32_t self = warp == block->running / 32 ? 1u << block->running % 32 : 0;
     make_ready(warp, block->warps[warp].live & ~self);
   }
+}
+
+}  // namespace
+
+void wait_for_block() { wait_for_all_of(block->grid->threads, block->in_barrier); }
+
+void wait_for_first(uint32_t threads) {
+  if (threads % 32 != 0 || block->running >= threads)
+    fail(Outcome::BAD_PROGRAM, "is in a barrier of the first %u threads", threads);
+  wait_for_all_of(threads, block->in_first);
 }
 
 void wait_for_previous() {

@@ -35,6 +35,8 @@ extern Deposit* own_deposit;
 // Waits until all lanes of `mask` have come, each with its deposit filled; the last calls `join` for all.
 void meet(uint32_t mask, Meeting what, Join join);
 void wait_for_block();
+// Whole warps; one barrier at a time.
+void wait_for_first(uint32_t threads);
 
 // Programmatic launch: parks the thread where its grid was started early.
 void wait_for_previous();

@@ -142,6 +142,8 @@ impl<'a> Planner<'a> {
                 columns,
             ));
         }
+        // Kernels count a tensor's units of 16 bytes of quants in 32 bits.
+        narrow(&format!("tensor {name}"), tensor.elements() / 4)?;
         let (starts, bytes) = planes.layout(tensor.bytes / tensor.ty.block_bytes());
         let start = self.take(bytes);
         let to = starts.map(|plane| plane.map_or(Address::NULL, |plane| start.offset(plane)));

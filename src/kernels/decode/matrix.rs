@@ -56,11 +56,16 @@ fn takes_values(ty: TensorType) -> bool {
     matches!(ty, TensorType::F32 | TensorType::F16 | TensorType::BF16)
 }
 
+/// Columns of the largest step.
+const STEP_COLUMNS: u32 = 1024;
+
 /// Bytes of shared memory that a vector of `columns` numbers takes in the form that a matrix asks for.
 pub(super) fn vector_bytes(columns: u32, as_values: bool) -> u32 {
+    // Vectors are padded to whole steps of a warp.
+    let padded = columns.next_multiple_of(STEP_COLUMNS);
     match as_values {
-        true => (4 * columns).next_multiple_of(16),
-        // 16-bit integers in whole lines of 64, and two numbers for every 16 of them.
-        false => 128 * columns.div_ceil(64) + (8 * columns.div_ceil(16)).next_multiple_of(16),
+        true => 4 * padded,
+        // 16-bit integers, and two numbers for every 16 of them.
+        false => 2 * padded + padded / 2,
     }
 }

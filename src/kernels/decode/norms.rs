@@ -95,8 +95,10 @@ impl Norms {
             .iter()
             .filter(|(bit, _)| self.forms.0 & 1 << bit != 0)
             .map(|(_, as_values)| vector_bytes(self.columns, *as_values));
-        // One more as the place where the residual stream is put together.
-        vector_bytes(self.columns, true) + asked.sum::<u32>()
+        // What a vector is put together in: of one, of two, or of a vector and a sum.
+        let sum = matches!(self.kind, NormKind::GemmaNext { .. });
+        let places = 1 + u32::from(sum || self.forms.0 & 0b1010 != 0);
+        places * (4 * self.columns).next_multiple_of(16) + asked.sum::<u32>()
     }
 
     pub(super) fn parameters(&self) -> Parameters {

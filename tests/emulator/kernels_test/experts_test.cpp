@@ -92,7 +92,7 @@ void test_case(Gpu& gpu, Report& report, const Case& c) {
   const size_t routed_bytes = takes_floats(c.down) ? float_bytes(c.used * c.width) : integer_bytes(c.used * c.width);
   const size_t shared_bytes = takes_floats(c.shared) ? float_bytes(c.shared_width) : integer_bytes(c.shared_width);
   gpu.chain([&] {
-    gpu.launch("experts_up", Shape{gpu.sm_count, 1, 544, vector_bytes(c.hidden, up.norms.forms)}, up);
+    gpu.launch("experts_up", Shape{gpu.sm_count, 1, 544, vector_bytes(up.norms)}, up);
     gpu.launch("experts_down", Shape{gpu.sm_count, 1, 512, routed_bytes + shared_bytes}, args);
   });
 
@@ -156,7 +156,7 @@ void test_head(Gpu& gpu, Report& report) {
     next.vocabulary = ROWS_OF_HEAD;
     next.ring_size = 8;
     gpu.chain([&] {
-      gpu.launch("head", Shape{gpu.sm_count, 1, 512, vector_bytes(COLUMNS, args.norms.forms)}, args);
+      gpu.launch("head", Shape{gpu.sm_count, 1, 512, vector_bytes(args.norms)}, args);
       gpu.launch("next_token", Shape{1, 1, 512, 0}, next);
     });
     const Doubles vector = normed(doubles(x), weight);

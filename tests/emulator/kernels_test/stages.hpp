@@ -6,14 +6,13 @@
 #include "tests.hpp"
 
 inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-inline size_t float_bytes(size_t columns) { return round_up(4 * columns, 16); }
-inline size_t integer_bytes(size_t columns) {
-  return 128 * ((columns + 63) / 64) + round_up(8 * ((columns + 15) / 16), 16);
-}
+inline size_t float_bytes(size_t columns) { return 4 * round_up(columns, 1024); }
+inline size_t integer_bytes(size_t columns) { return 2 * round_up(columns, 1024) + round_up(columns, 1024) / 2; }
 
 // Of the bits of Norms::forms: vectors as floats 1 and 2, as integers 4 and 8.
-inline size_t vector_bytes(uint32_t columns, uint32_t forms) {
-  size_t bytes = float_bytes(columns);
+inline size_t vector_bytes(const Norms& norms) {
+  const uint32_t columns = norms.columns, forms = norms.forms;
+  size_t bytes = (forms & 10 || norms.kind == GEMMA_NEXT ? 2 : 1) * round_up(4 * columns, 16);
   for (uint32_t v = 0; v < 2; v++)
     bytes += (forms >> v & 1 ? float_bytes(columns) : 0) + (forms >> (2 + v) & 1 ? integer_bytes(columns) : 0);
   return bytes;

@@ -23,8 +23,12 @@ pub const TENSOR_THREADS: u32 = 1024;
 pub const FETCH_THREADS: u32 = 512;
 /// Blocks per SM of `kv_read` and `expert_fetch`.
 pub const FETCH_BLOCKS_PER_SM: u32 = 2;
-/// Threads of `project_wide`, `project_deep`, `head` and `experts_down`, one block per SM.
+/// Threads of `project_wide` and `project_deep`, one block per SM.
 pub const PROJECT_THREADS: u32 = 512;
+/// Threads of `head`, one block per SM.
+pub const HEAD_THREADS: u32 = 512;
+/// Threads of `experts_down`, one block per SM.
+pub const EXPERTS_DOWN_THREADS: u32 = 512;
 /// Threads of `experts_up`, one block per SM: a warp more, which chooses the experts meanwhile.
 pub const EXPERTS_UP_THREADS: u32 = 544;
 /// Threads of `next_token`, one block.

@@ -112,12 +112,18 @@ impl Decode {
         Ok(match stage {
             Stage::ProjectWide(wide) => (&self.project_wide, project, wide.parameters()),
             Stage::ProjectDeep(deep) => (&self.project_deep, project, deep.parameters()),
-            Stage::Head(head) => (&self.head, project, head.parameters()),
+            Stage::Head(head) => {
+                let launch = every_sm(tuning::HEAD_THREADS);
+                (&self.head, launch, head.parameters())
+            }
             Stage::ExpertsUp(up) => {
                 let launch = every_sm(tuning::EXPERTS_UP_THREADS);
                 (&self.experts_up, launch, up.parameters())
             }
-            Stage::ExpertsDown(down) => (&self.experts_down, project, down.parameters()),
+            Stage::ExpertsDown(down) => {
+                let launch = every_sm(tuning::EXPERTS_DOWN_THREADS);
+                (&self.experts_down, launch, down.parameters())
+            }
             Stage::NextToken(next) => {
                 let launch = Launch::new(1, tuning::NEXT_TOKEN_THREADS);
                 (&self.next_token, launch, next.parameters())

@@ -26,16 +26,24 @@ struct ExpertsUpArgs {
 };
 static_assert(sizeof(ExpertsUpArgs) == 256, "the host writes this record");
 
+// Division by a number that many are divided by: exact while the product of both is below 2^32.
+struct Divisor {
+  uint64_t inverse;
+  __device__ __forceinline__ explicit Divisor(uint32_t by) : inverse(uint64_t{~0u / by} + 1) {}
+  __device__ __forceinline__ uint32_t quotient(uint32_t n) const { return static_cast<uint32_t>(n * inverse >> 32); }
+};
+
 // Pairs of rows of the chosen experts.
 struct Pairs {
   const ExpertsUpArgs& args;
   const uint32_t* ids;
   const Vector& v;
   uint32_t units;
+  Divisor width;
 
   // The first unit of pair `pair`, of the gate projection or the up projection.
   __device__ __forceinline__ uint32_t row(uint32_t pair, bool up) const {
-    const uint32_t slot = pair / args.width, row = pair - slot * args.width, first = ids[slot] * args.width;
+    const uint32_t slot = width.quotient(pair), row = pair - slot * args.width, first = ids[slot] * args.width;
     return is_fused() ? 2 * first + (up ? args.width : 0) + row : first + row;
   }
   __device__ __forceinline__ bool is_fused() const { return args.up.plane[0] == nullptr; }
@@ -69,6 +77,9 @@ constexpr uint32_t UP_VECTOR_THREADS = 512;
 extern "C" __global__ void __launch_bounds__(UP_VECTOR_THREADS + 32, 1) experts_up(const __grid_constant__ ExpertsUpArgs args) {
   __shared__ uint32_t ids[MOST_USED];
   __shared__ float weights[MOST_USED];
+  if (threadIdx.x < UP_VECTOR_THREADS) prepare_vectors(args.norms, UP_VECTOR_THREADS);
+  const Divisor width(args.width);
+  keep_loads_above();
   // Behind the wait: the down projection may then count on the router's logits before its own wait.
   wait_for_previous_grid();
   launch_next_grid();
@@ -89,7 +100,7 @@ extern "C" __global__ void __launch_bounds__(UP_VECTOR_THREADS + 32, 1) experts_
     return;
   }
 
-  const Pairs pairs{args, ids, vectors[0], units_of(args.gate)};
+  const Pairs pairs{args, ids, vectors[0], units_of(args.gate), width};
   const uint32_t all = args.used * args.width, step = gridDim.x * (UP_VECTOR_THREADS / 32);
   uint32_t pair = threadIdx.x / 32 * gridDim.x + blockIdx.x;
   if (pairs.is_mixed()) {
@@ -159,14 +170,16 @@ extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_c
   const uint32_t wanted = (steps + MOST_DOWN_STEPS - 1) / MOST_DOWN_STEPS;
   const uint32_t pieces = wanted * ((args.rows + gridDim.x - 1) / gridDim.x) <= MOST_DOWN_PIECES ? wanted : 1;
   const uint32_t piece_steps = (steps + pieces - 1) / pieces, shared_units = units_of(args.shared);
+  const Divisor by_units(units), by_width(args.width), by_pieces(pieces);
   // The last piece, which may be the shortest, has the shared row as well.
   Batch<1, DOWN_SHARED_DEPTH> beside;
   uint32_t beside_row[1] = {0};
   auto beside_planes = [&](int) { return planes_of(args.shared); };
   uint32_t item = threadIdx.x / 32;
   auto begin = [&] {
-    if (item >= rows * pieces || item % pieces != pieces - 1) return;
-    beside_row[0] = (blockIdx.x + item / pieces * gridDim.x) * shared_units;
+    const uint32_t group = by_pieces.quotient(item);
+    if (group >= rows || item - group * pieces != pieces - 1) return;
+    beside_row[0] = (blockIdx.x + group * gridDim.x) * shared_units;
     beside.begin(args.shared.type, beside_planes, beside_row, shared_units);
   };
   begin();
@@ -185,7 +198,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_c
   const float4 nothing = make_float4(0, 0, 0, 0);
   // The weights go into the vector: a row then has one sum.
   for (uint32_t q = threadIdx.x; q < padded(columns) / 4; q += blockDim.x) {
-    routed.put(q < columns / 4 ? activation(args.hidden, q) * weights[4 * q / args.width] : nothing, q);
+    routed.put(q < columns / 4 ? activation(args.hidden, q) * weights[by_width.quotient(4 * q)] : nothing, q);
   }
   const float gate = args.shared_gate ? sigmoid(__ldcg(args.shared_gate)) : 1.0f;
   for (uint32_t q = threadIdx.x; q < padded(args.shared_width) / 4; q += blockDim.x) {
@@ -195,7 +208,9 @@ extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_c
 
   const Planes planes = planes_of(args.down);
   while (item < rows * pieces) {
-    const uint32_t piece = item % pieces, row = blockIdx.x + item / pieces * gridDim.x;
+    const uint32_t group = by_pieces.quotient(item), piece = item - group * pieces, row = blockIdx.x + group * gridDim.x;
+    // Under way while the sum is made.
+    const float old = args.add ? __ldcg(args.out + row) : 0;
     const uint32_t first = piece * piece_steps, last = min(first + piece_steps, steps);
     float sums[1] = {0};
     with_block(args.down.type, [&](auto block) {
@@ -204,7 +219,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_c
         uint32_t at[MOST_DOWN_STEPS];
 #pragma unroll
         for (int d = 0; d < MOST_DOWN_STEPS; d++) {
-          const uint32_t unit = (from + d) * 32 + lane_of_warp(), slot = unit / units;
+          const uint32_t unit = (from + d) * 32 + lane_of_warp(), slot = by_units.quotient(unit);
           at[d] = from + d < last && unit < total ? ids[slot] * args.rows * units + unit - slot * units : ~0u;
         }
         RoutedRow loaded;
@@ -227,7 +242,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_c
       if (pieces > 1) {
         partial[item] = sum;
       } else {
-        args.out[row] = args.add ? args.out[row] + sum : sum;
+        args.out[row] = sum + old;
       }
     }
     item += warps_of_block();

@@ -35,6 +35,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant_
   const uint32_t units = units_of(args.matrix), step = warps_of_grid() * ROWS;
   uint32_t first = (threadIdx.x / 32 * gridDim.x + blockIdx.x) * ROWS;
   HeadRows now, next;
+  prepare_vectors(args.norms, blockDim.x);
   if (first < args.rows) now.begin(args, units, first);
   keep_loads_above();
   wait_for_previous_grid();

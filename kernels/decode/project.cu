@@ -20,9 +20,15 @@ struct Segment {
   uint32_t rows;
   uint32_t mode;
   uint32_t vector;
+  uint32_t units;   // of a row
+  uint32_t each;    // groups of every block
+  uint32_t rest;    // groups beyond them: one more for the first so many blocks
+  uint32_t pieces;  // of a group
+  uint32_t steps;   // of a piece
+  uint32_t slot;    // where results of pieces begin
   uint32_t unused;
 };
-static_assert(sizeof(Segment) == 104, "the host writes this record");
+static_assert(sizeof(Segment) == 128, "the host writes this record");
 
 struct ProjectArgs {
   Norms norms;
@@ -30,86 +36,69 @@ struct ProjectArgs {
   uint32_t segments;
   uint32_t unused;
 };
-static_assert(sizeof(ProjectArgs) == 520, "the host writes this record");
+static_assert(sizeof(ProjectArgs) == 616, "the host writes this record");
 
 __device__ __forceinline__ bool is_paired(const Segment& s) { return s.mode >= SILU_TIMES; }
 
 // A pair of two types: rare, and without loads in advance.
 __device__ __forceinline__ bool is_mixed(const Segment& s) { return is_paired(s) && s.matrix.type != s.up.type; }
 
-// Most results of pieces that a block keeps.
+// Most results of pieces that a block keeps; the host cuts no more.
 constexpr uint32_t MOST_PROJECT_PIECES = 192;
 
-// The groups of a block, one segment behind another, and where a warp is among them.
-template <int ROWS, int DEPTH>
+// Where a warp is among its block's pieces: those of all groups of a segment, then those of the next.
+template <int ROWS>
 struct Walk {
   uint32_t segment;
-  uint32_t first;   // the block's first group of the segment
-  uint32_t groups;  // the block's groups of the segment
-  uint32_t pieces;  // of every group
-  uint32_t steps;   // of every piece
-  uint32_t units;   // of a row
-  uint32_t slot;    // of the segment's first piece, where it is cut
-  uint32_t index;   // of the warp's piece in the segment
+  uint32_t first;  // the block's first group of the segment
+  uint32_t index;  // of the piece in the segment
 
-  __device__ __forceinline__ void enter(const ProjectArgs& args) {
-    const Segment& s = args.segment[segment];
-    const uint32_t all = is_paired(s) ? s.rows : (s.rows + ROWS - 1) / ROWS;
-    groups = first < all ? (all - first + gridDim.x - 1) / gridDim.x : 0;
-    // The block's next group, counted from the next segment on.
-    next = first + groups * gridDim.x - all;
-    units = units_of(s.matrix);
-    steps = (units + 31) / 32;
-    pieces = 1;
-    if (takes_values(s.matrix) && !is_mixed(s)) {
-      const uint32_t cut = (steps + DEPTH - 1) / DEPTH, most = (all + gridDim.x - 1) / gridDim.x;
-      if (slot + cut * most <= MOST_PROJECT_PIECES) pieces = cut, steps = DEPTH;
-    }
-  }
-  __device__ __forceinline__ void begin(const ProjectArgs& args) {
+  __device__ __forceinline__ void begin(uint32_t at) {
     segment = 0;
     first = blockIdx.x;
-    slot = 0;
-    enter(args);
+    index = at;
   }
-  // To the next segment; false behind the last.
+  // The block's groups of a segment: a divison that the host has made.
+  __device__ __forceinline__ uint32_t groups(const Segment& s) const { return s.each + (first < s.rest ? 1 : 0); }
+  // To the next segment, whose groups go on with the block behind the last one's.
   __device__ __forceinline__ bool leave(const ProjectArgs& args) {
-    if (pieces > 1) slot += groups * pieces;
-    first = next;
-    if (++segment == args.segments) return false;
-    enter(args);
-    return true;
+    const uint32_t rest = args.segment[segment].rest;
+    first = first < rest ? first + gridDim.x - rest : first - rest;
+    return ++segment < args.segments;
   }
-  // To the piece `index` of this segment or those behind it; false behind the last.
+  // To piece `index` of this segment or those behind it; false behind the last.
   __device__ __forceinline__ bool settle(const ProjectArgs& args) {
-    while (index >= groups * pieces) {
-      index -= groups * pieces;
+    while (true) {
+      const Segment& s = args.segment[segment];
+      const uint32_t pieces = groups(s) * s.pieces;
+      if (index < pieces) return true;
+      index -= pieces;
       if (!leave(args)) return false;
     }
-    return true;
   }
-  __device__ __forceinline__ bool advance(const ProjectArgs& args) {
-    index += warps_of_block();
-    return settle(args);
+  __device__ __forceinline__ uint32_t piece(const Segment& s) const { return s.pieces == 1 ? 0 : index % s.pieces; }
+  __device__ __forceinline__ uint32_t row(const Segment& s) const {
+    const uint32_t group = first + (s.pieces == 1 ? index : index / s.pieces) * gridDim.x;
+    return is_paired(s) ? group : group * ROWS;
   }
-  __device__ __forceinline__ uint32_t piece() const { return pieces == 1 ? 0 : index % pieces; }
-  __device__ __forceinline__ uint32_t group() const { return first + (pieces == 1 ? index : index / pieces) * gridDim.x; }
-  __device__ __forceinline__ uint32_t row(const Segment& s) const { return is_paired(s) ? group() : group() * ROWS; }
-  // Units of the piece.
-  __device__ __forceinline__ uint32_t count() const { return min(units - piece() * steps * 32, steps * 32); }
-  __device__ __forceinline__ void place(const Segment& s, uint32_t (&units_before)[ROWS]) const {
-    const bool paired = is_paired(s);
-    const uint32_t from = piece() * steps * 32;
+};
+
+// A piece of a group of rows.
+template <int ROWS>
+struct Piece {
+  uint32_t row;
+  uint32_t from;          // its first step of the vector
+  uint32_t units;         // of each row
+  uint32_t before[ROWS];  // units of the matrix in front of it
+
+  __device__ __forceinline__ Piece(const Segment& s, const Walk<ROWS>& walk) : row(walk.row(s)), from(walk.piece(s) * s.steps) {
+    units = min(s.units - from * 32, s.steps * 32);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
       // Behind the last row comes the last row again.
-      const uint32_t at = paired ? row(s) : min(row(s) + r, s.rows - 1);
-      units_before[r] = at * units + from;
+      before[r] = (is_paired(s) ? row : min(row + r, s.rows - 1)) * s.units + from * 32;
     }
   }
-
- private:
-  uint32_t next;
 };
 
 // The second row of a pair is one of the other matrix.
@@ -119,16 +108,14 @@ __device__ __forceinline__ Planes planes_of_row(const Segment& s, int r) {
 
 // What becomes of a group's products.
 template <int ROWS>
-__device__ __forceinline__ void emit(const Segment& s, uint32_t row, const float (&sums)[ROWS]) {
+__device__ __forceinline__ void emit(const Segment& s, uint32_t row, const float (&sums)[ROWS], const float (&old)[ROWS]) {
   if (is_paired(s)) {
     s.out[row] = (s.mode == SILU_TIMES ? silu(sums[0]) : gelu_tanh(sums[0])) * sums[ROWS - 1];
     return;
   }
 #pragma unroll
   for (int r = 0; r < ROWS; r++) {
-    if (row + r >= s.rows) break;
-    float* out = s.out + row + r;
-    *out = s.mode == ADD ? *out + sums[r] : sums[r];
+    if (row + r < s.rows) s.out[row + r] = sums[r] + old[r];
   }
 }
 
@@ -136,18 +123,19 @@ template <int ROWS, int DEPTH>
 __device__ __forceinline__ void project(const ProjectArgs& args) {
   __shared__ float partial[MOST_PROJECT_PIECES][ROWS];
   launch_next_grid();
-  Walk<ROWS, DEPTH> walk{};
+  prepare_vectors(args.norms, blockDim.x);
+  Walk<ROWS> walk;
+  walk.begin(threadIdx.x / 32);
   Batch<ROWS, DEPTH> batch;
-  uint32_t rows[ROWS];
-  walk.begin(args);
   auto planes = [&](int r) { return planes_of_row(args.segment[walk.segment], r); };
-  walk.index = threadIdx.x / 32;
-  bool more = walk.settle(args);
-  if (more) {
+  auto load = [&] {
     const Segment& s = args.segment[walk.segment];
-    walk.place(s, rows);
-    if (!is_mixed(s)) batch.begin(s.matrix.type, planes, rows, walk.count());
-  }
+    if (is_mixed(s)) return;
+    const Piece<ROWS> piece(s, walk);
+    batch.begin(s.matrix.type, planes, piece.before, piece.units);
+  };
+  bool more = walk.settle(args);
+  if (more) load();
   keep_loads_above();
   wait_for_previous_grid();
 
@@ -156,44 +144,53 @@ __device__ __forceinline__ void project(const ProjectArgs& args) {
   __syncthreads();
   while (more) {
     const Segment& s = args.segment[walk.segment];
-    float sums[ROWS];
+    const Piece<ROWS> piece(s, walk);
+    // Under way while the sums are made.
+    float old[ROWS] = {};
+    if (s.mode == ADD) {
+#pragma unroll
+      for (int r = 0; r < ROWS; r++) old[r] = __ldcg(s.out + min(piece.row + r, s.rows - 1));
+    }
     const Vector v = one_of(vectors, s.vector);
+    float sums[ROWS];
     if (ROWS > 1 && is_mixed(s)) {
-      sums[0] = row_product(s.matrix, walk.row(s), v);
-      sums[ROWS - 1] = row_product(s.up, walk.row(s), v);
+      sums[0] = row_product(s.matrix, piece.row, v);
+      sums[ROWS - 1] = row_product(s.up, piece.row, v);
     } else {
-      batch.finish(s.matrix.type, planes, rows, walk.count(), v, walk.piece() * walk.steps, sums);
+      batch.finish(s.matrix.type, planes, piece.before, piece.units, v, piece.from, sums);
     }
     if (lane_of_warp() == 0) {
-      if (walk.pieces == 1) {
-        emit(s, walk.row(s), sums);
+      if (s.pieces == 1) {
+        emit(s, piece.row, sums, old);
       } else {
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) partial[walk.slot + walk.index][r] = sums[r];
+        for (int r = 0; r < ROWS; r++) partial[s.slot + walk.index][r] = sums[r];
       }
     }
-    more = walk.advance(args);
-    if (!more) break;
-    const Segment& next = args.segment[walk.segment];
-    walk.place(next, rows);
-    if (!is_mixed(next)) batch.begin(next.matrix.type, planes, rows, walk.count());
+    walk.index += warps_of_block();
+    more = walk.settle(args);
+    if (more) load();
   }
 
-  bool cut = false;
-  for (uint32_t i = 0; i < args.segments; i++) cut |= takes_values(args.segment[i].matrix);
-  if (!cut) return;
+  // Pieces become rows.
+  uint32_t most = 1;
+  for (uint32_t i = 0; i < args.segments; i++) most = max(most, args.segment[i].pieces);
+  if (most == 1) return;
   __syncthreads();
-  walk.begin(args);
+  walk.begin(0);
   do {
     const Segment& s = args.segment[walk.segment];
-    for (uint32_t group = threadIdx.x; walk.pieces > 1 && group < walk.groups; group += blockDim.x) {
-      walk.index = group * walk.pieces;
-      float sums[ROWS] = {};
-      for (uint32_t p = 0; p < walk.pieces; p++) {
+    for (uint32_t group = threadIdx.x; s.pieces > 1 && group < walk.groups(s); group += blockDim.x) {
+      walk.index = group * s.pieces;
+      float sums[ROWS] = {}, old[ROWS] = {};
+      for (uint32_t p = 0; p < s.pieces; p++) {
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) sums[r] += partial[walk.slot + walk.index + p][r];
+        for (int r = 0; r < ROWS; r++) sums[r] += partial[s.slot + walk.index + p][r];
       }
-      emit(s, walk.row(s), sums);
+      const uint32_t row = (walk.first + group * gridDim.x) * (is_paired(s) ? 1 : ROWS);
+#pragma unroll
+      for (int r = 0; r < ROWS; r++) old[r] = s.mode == ADD && row + r < s.rows ? s.out[row + r] : 0;
+      emit(s, row, sums, old);
     }
   } while (walk.leave(args));
 }

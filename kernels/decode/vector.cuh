@@ -8,6 +8,7 @@
 
 #include "matrix.cuh"
 #include "ordering.cuh"
+#include "tile.cuh"
 
 enum NormKind : uint32_t {
   PLAIN = 0,        // v = x
@@ -89,7 +90,6 @@ __device__ __forceinline__ float squares(float4 a) { return a.x * a.x + a.y * a.
 
 // Activations are read through L2: another SM wrote them.
 __device__ __forceinline__ float4 activation(const float* p, uint32_t quad) { return __ldcg(reinterpret_cast<const float4*>(p) + quad); }
-__device__ __forceinline__ float4 weight(const float* p, uint32_t quad) { return __ldg(reinterpret_cast<const float4*>(p) + quad); }
 
 // Columns with what pads them to whole steps.
 __device__ __forceinline__ uint32_t padded(uint32_t columns) { return (columns + STEP_COLUMNS - 1) / STEP_COLUMNS * STEP_COLUMNS; }
@@ -134,33 +134,83 @@ __device__ __forceinline__ Vector one_of(const Vector (&vectors)[2], uint32_t in
                 index ? vectors[1].scales : vectors[0].scales};
 }
 
-// Makes the vectors of `n` in shared memory. The first `threads` threads of the block call it, whole warps, behind the wait
-// for the previous grid; what they have made is there for others behind a barrier.
+// Where the vectors of a stage are put together, and where they lie then. Weights are read before the wait for the previous
+// grid, each to the place of the number that it is multiplied with.
+struct VectorSpace {
+  uint32_t main;      // w[0], of gated heads wa; then what vector 0 is before its norm
+  uint32_t other;     // the same of vector 1
+  // wa, wb, wc of sums; then what they have been multiplied with.
+  uint32_t first, second, third;
+  uint32_t waiting;   // x of sums
+  VectorStore vectors[2];
+
+  __device__ __forceinline__ explicit VectorSpace(const Norms& n) : VectorSpace(n, Workspace{}) {}
+
+ private:
+  __device__ __forceinline__ VectorSpace(const Norms& n, Workspace space)
+      : main(space.take<float>(n.columns)),
+        other(n.forms & 10 ? space.take<float>(n.columns) : 0),
+        first(n.kind == ADD_NORM || n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
+        second(n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
+        third(n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
+        waiting(n.kind == ADD_NORM || n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
+        vectors{VectorStore(space, n.columns, n.forms & 1, n.forms & 4), VectorStore(space, n.columns, n.forms & 2, n.forms & 8)} {}
+};
+
+// Begins to read the weights. The first `threads` threads of the block call it, and then make_vectors with the same number.
+__device__ __forceinline__ void prepare_vectors(const Norms& n, uint32_t threads) {
+  const VectorSpace space(n);
+  const uint32_t quads = n.columns / 4;
+  const uint32_t shared = tile::shared_address(dynamic_shared);
+  auto read = [&](const float* weights, uint32_t place) {
+    if (!weights) return;
+    for (uint32_t q = threadIdx.x; q < quads; q += threads) tile::copy_async(shared + place + q * 16, weights + q * 4);
+  };
+  if (n.kind == HEADS_GATED) {
+    const uint32_t head_quads = n.head / 4;
+    for (uint32_t head = threadIdx.x / 32; head * head_quads < quads; head += threads / 32) {
+      for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32)
+        tile::copy_async(shared + space.main + (head * head_quads + q) * 16, n.wa + q * 4);
+    }
+    tile::end_copies();
+    return;
+  }
+  read(n.w[0], space.main);
+  if (n.forms & 10) read(n.w[1], space.other);
+  if (n.kind == ADD_NORM || n.kind == GEMMA_NEXT) read(n.wa, space.first);
+  if (n.kind == GEMMA_NEXT) {
+    read(n.wb, space.second);
+    read(n.wc, space.third);
+  }
+  tile::end_copies();
+}
+
+// Makes the vectors of `n` in shared memory, behind the wait for the previous grid; what the threads have made is there for
+// others behind a barrier.
 __device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], uint32_t threads) {
   __shared__ float slot[3][2][MOST_WARPS];
-  Workspace space;
-  // Of each vector what is yet to be divided by the root of the mean square.
+  const VectorSpace space(n);
+  out[0] = space.vectors[0].place;
+  out[1] = space.vectors[1].place;
+  auto at = [](uint32_t place, uint32_t quad) -> float4& { return shared_place<float4>(place + quad * 16); };
   const bool two = n.forms & 10;
-  const uint32_t work = space.take<float>(n.columns), other_work = two || n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0;
-  auto at = [&](uint32_t quad) -> float4& { return shared_place<float4>(work + quad * 16); };
-  auto other_at = [&](uint32_t quad) -> float4& { return shared_place<float4>(other_work + quad * 16); };
-  const VectorStore first(space, n.columns, n.forms & 1, n.forms & 4), second(space, n.columns, n.forms & 2, n.forms & 8);
-  out[0] = first.place;
-  out[1] = second.place;
   const uint32_t quads = n.columns / 4;
   const float mean = __fdividef(1.0f, static_cast<float>(n.columns));
   float square[1] = {0};
-  // Weights are read before the sum is known: their latency is that of the activations.
+  tile::wait_copies<0>();
   auto keep = [&](float4 h, uint32_t q) {
     square[0] += squares(h);
     if (n.residual && blockIdx.x == 0) reinterpret_cast<float4*>(n.residual)[q] = h;
-    at(q) = n.w[0] ? h * weight(n.w[0], q) : h;
-    if (two) other_at(q) = n.w[1] ? h * weight(n.w[1], q) : h;
+    float4& v = at(space.main, q);
+    v = n.w[0] ? h * v : h;
+    if (!two) return;
+    float4& w = at(space.other, q);
+    w = n.w[1] ? h * w : h;
   };
 
   switch (n.kind) {
     case PLAIN:
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) at(q) = activation(n.x, q);
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) at(space.main, q) = activation(n.x, q);
       break;
     case HEADS_GATED: {
       // A warp takes a head at a time.
@@ -168,12 +218,17 @@ __device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], u
       for (uint32_t head = threadIdx.x / 32; head * head_quads < quads; head += threads / 32) {
         float sum = 0;
         for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) {
-          const float4 x = activation(n.x, head * head_quads + q), gate = activation(n.a, head * head_quads + q);
+          const uint32_t place = head * head_quads + q;
+          const float4 x = activation(n.x, place), gate = activation(n.a, place);
           sum += squares(x);
-          at(head * head_quads + q) = x * weight(n.wa, q) * make_float4(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+          float4& v = at(space.main, place);
+          v = x * v * make_float4(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
         }
         const float inverse = rsqrtf(__fdividef(warp_sum(sum), static_cast<float>(n.head)) + n.epsilon);
-        for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) at(head * head_quads + q) = at(head * head_quads + q) * inverse;
+        for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) {
+          float4& v = at(space.main, head * head_quads + q);
+          v = v * inverse;
+        }
       }
       // Heads are no quads: now others own them.
       if (head_quads != 32) sync_first(threads);
@@ -182,39 +237,41 @@ __device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], u
     case ADD_NORM: {
       float of_a[1] = {0};
       for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        const float4 a = activation(n.a, q);
+        const float4 a = activation(n.a, q), x = activation(n.x, q);
         of_a[0] += squares(a);
-        at(q) = a * weight(n.wa, q);
+        float4& v = at(space.first, q);
+        v = a * v;
+        at(space.waiting, q) = x;
       }
       block_sums(of_a, slot[0], threads);
       const float inverse = rsqrtf(of_a[0] * mean + n.epsilon);
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        keep(activation(n.x, q) + at(q) * inverse, q);
-      }
+      for (uint32_t q = threadIdx.x; q < quads; q += threads) keep(at(space.waiting, q) + at(space.first, q) * inverse, q);
       break;
     }
     case GEMMA_NEXT: {
       float of_both[2] = {0, 0};
       for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        const float4 a = activation(n.a, q), b = activation(n.b, q);
+        const float4 a = activation(n.a, q), b = activation(n.b, q), x = activation(n.x, q);
         of_both[0] += squares(a);
         of_both[1] += squares(b);
-        at(q) = a * weight(n.wa, q);
-        other_at(q) = b * weight(n.wb, q);
+        float4 &of_a = at(space.first, q), &of_b = at(space.second, q);
+        of_a = a * of_a;
+        of_b = b * of_b;
+        at(space.waiting, q) = x;
       }
       block_sums(of_both, slot[0], threads);
       const float inverse_a = rsqrtf(of_both[0] * mean + n.epsilon), inverse_b = rsqrtf(of_both[1] * mean + n.epsilon);
       float of_branch[1] = {0};
       for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        const float4 branch = at(q) * inverse_a + other_at(q) * inverse_b;
+        const float4 branch = at(space.first, q) * inverse_a + at(space.second, q) * inverse_b;
         of_branch[0] += squares(branch);
-        at(q) = branch * weight(n.wc, q);
-        other_at(q) = activation(n.x, q);
+        float4& weighted = at(space.third, q);
+        weighted = branch * weighted;
       }
       block_sums(of_branch, slot[1], threads);
       const float inverse = rsqrtf(of_branch[0] * mean + n.epsilon);
       for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        keep((other_at(q) + at(q) * inverse) * n.scale, q);
+        keep((at(space.waiting, q) + at(space.third, q) * inverse) * n.scale, q);
       }
       break;
     }
@@ -228,7 +285,7 @@ __device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], u
   }
   const float4 nothing = make_float4(0, 0, 0, 0);
   for (uint32_t q = threadIdx.x; q < padded(n.columns) / 4; q += threads) {
-    if (n.forms & 5) first.put(q < quads ? at(q) * inverse : nothing, q);
-    if (two) second.put(q < quads ? other_at(q) * inverse : nothing, q);
+    if (n.forms & 5) space.vectors[0].put(q < quads ? at(space.main, q) * inverse : nothing, q);
+    if (two) space.vectors[1].put(q < quads ? at(space.other, q) * inverse : nothing, q);
   }
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 use super::attention::{Attention, Delta};
+use super::project::Tile;
 use super::repack::{Order, Repack};
 use super::stage::Stage;
 
@@ -110,8 +111,14 @@ impl Decode {
         };
         let project = every_sm(tuning::PROJECT_THREADS);
         Ok(match stage {
-            Stage::ProjectWide(wide) => (&self.project_wide, project, wide.parameters()),
-            Stage::ProjectDeep(deep) => (&self.project_deep, project, deep.parameters()),
+            Stage::ProjectWide(wide) => {
+                let parameters = wide.parameters(self.sm_count, Tile::WIDE);
+                (&self.project_wide, project, parameters)
+            }
+            Stage::ProjectDeep(deep) => {
+                let parameters = deep.parameters(self.sm_count, Tile::DEEP);
+                (&self.project_deep, project, parameters)
+            }
             Stage::Head(head) => {
                 let launch = every_sm(tuning::HEAD_THREADS);
                 (&self.head, launch, head.parameters())

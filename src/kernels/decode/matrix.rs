@@ -43,6 +43,16 @@ impl Matrix {
         takes_values(self.ty)
     }
 
+    /// Units of 16 bytes of quants that a row has.
+    pub(super) fn units(&self) -> u32 {
+        match self.ty {
+            TensorType::F32 => self.columns / 4,
+            TensorType::F16 | TensorType::BF16 => self.columns / 8,
+            TensorType::Q8_0 => self.columns / 16,
+            _ => self.columns / 32,
+        }
+    }
+
     pub(super) fn parameters(&self) -> Parameters {
         let planes = self.planes.iter();
         planes

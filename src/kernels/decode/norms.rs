@@ -95,9 +95,13 @@ impl Norms {
             .iter()
             .filter(|(bit, _)| self.forms.0 & 1 << bit != 0)
             .map(|(_, as_values)| vector_bytes(self.columns, *as_values));
-        // What a vector is put together in: of one, of two, or of a vector and a sum.
-        let sum = matches!(self.kind, NormKind::GemmaNext { .. });
-        let places = 1 + u32::from(sum || self.forms.0 & 0b1010 != 0);
+        // What vectors are put together in, as `VectorSpace` has it.
+        let two = u32::from(self.forms.0 & 0b1010 != 0);
+        let places = match self.kind {
+            NormKind::GemmaNext { .. } => 5 + two,
+            NormKind::AddNorm { .. } => 3 + two,
+            _ => 1 + two,
+        };
         places * (4 * self.columns).next_multiple_of(16) + asked.sum::<u32>()
     }
 

@@ -150,34 +150,84 @@ impl Product {
     }
 }
 
+/// What a warp of a kernel takes at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tile {
+    /// Rows of a group; of a gated product always one of each matrix.
+    rows: u32,
+    /// Steps of a row, 32 units of 16 bytes of quants each.
+    depth: u32,
+}
+
+impl Tile {
+    /// Of `project_wide`.
+    pub const WIDE: Tile = Tile { rows: 2, depth: 2 };
+    /// Of `project_deep`.
+    pub const DEEP: Tile = Tile { rows: 1, depth: 4 };
+}
+
+/// Most results of pieces that a block keeps, as in `project.cu`.
+const MOST_PIECES: u32 = 192;
+
 impl Segment {
-    fn parameters(&self) -> Parameters {
+    /// For a grid of `blocks`; `slots` is where results of pieces begin, and is moved behind those of this segment.
+    fn parameters(&self, blocks: u32, tile: Tile, slots: &mut u32) -> Parameters {
         let (matrix, up, mode) = self.product.matrices();
-        Parameters::new()
-            .nested(&matrix.parameters())
-            .nested(&up.parameters())
-            .pointer(self.out.0)
-            .u32(self.rows)
-            .u32(mode)
-            .u32(self.vector)
-            .u32(0)
+        let paired = up != Matrix::NONE;
+        let groups = match paired {
+            true => self.rows,
+            false => self.rows.div_ceil(tile.rows),
+        };
+        let (each, rest) = (groups / blocks, groups % blocks);
+        let units = matrix.units();
+        let (mut pieces, mut steps, slot) = (1, units.div_ceil(32), *slots);
+        // Rows of plain numbers are long.
+        if matrix.takes_values() && (!paired || matrix.ty == up.ty) {
+            let cut = steps.div_ceil(tile.depth);
+            let behind = (each + u32::from(rest > 0))
+                .saturating_mul(cut)
+                .saturating_add(slot);
+            if behind <= MOST_PIECES {
+                (pieces, steps, *slots) = (cut, tile.depth, behind);
+            }
+        }
+        let numbers = [
+            self.rows,
+            mode,
+            self.vector,
+            units,
+            each,
+            rest,
+            pieces,
+            steps,
+            slot,
+            0,
+        ];
+        numbers.iter().fold(
+            Parameters::new()
+                .nested(&matrix.parameters())
+                .nested(&up.parameters())
+                .pointer(self.out.0),
+            |all, number| all.u32(*number),
+        )
     }
 }
 
 impl Project {
-    pub(super) fn parameters(&self) -> Parameters {
+    pub(super) fn parameters(&self, blocks: u32, tile: Tile) -> Parameters {
         let none = Segment {
             product: Product::Store(Matrix::NONE),
             out: Address::NULL,
             rows: 0,
             vector: 0,
         };
+        let mut slots = 0;
         let segments = self.segments.iter().chain(std::iter::repeat(&none));
         segments
             .take(SEGMENTS)
             .fold(
                 Parameters::new().nested(&self.norms.parameters()),
-                |all, segment| all.nested(&segment.parameters()),
+                |all, segment| all.nested(&segment.parameters(blocks, tile, &mut slots)),
             )
             .u32(self.segments.len().min(SEGMENTS) as u32)
             .u32(0)

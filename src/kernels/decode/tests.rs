@@ -3,6 +3,7 @@
 use crate::device::cuda::Parameters;
 use crate::quant::TensorType;
 
+use super::project::Tile;
 use super::*;
 
 const MATRIX: Matrix = Matrix {
@@ -159,8 +160,8 @@ fn records_have_the_sizes_that_the_kernels_assert() {
     let sizes = [
         MATRIX.parameters(),
         norms(NormKind::Norm).parameters(),
-        project(1).parameters(),
-        project(4).parameters(),
+        project(1).parameters(132, Tile::WIDE),
+        project(4).parameters(132, Tile::DEEP),
         head.parameters(),
         up().parameters(),
         down().parameters(),
@@ -173,7 +174,7 @@ fn records_have_the_sizes_that_the_kernels_assert() {
     .map(|parameters: Parameters| parameters.size());
     assert_eq!(
         sizes,
-        [40, 96, 520, 520, 160, 256, 160, 88, 120, 56, 104, 88]
+        [40, 96, 616, 616, 160, 256, 160, 88, 120, 56, 104, 88]
     );
     assert_eq!(
         size_of_val(&Token::before(0, 1).words()) as u64,
@@ -290,6 +291,12 @@ fn shared_memory_holds_what_the_kernels_lay_out() {
     assert_eq!(both.forms.bits(), 0b1011);
     // Two vectors are put together in 96 bytes each.
     assert_eq!(both.shared_bytes(), 2 * 96 + 2 * 4096 + INTEGERS);
+    let sum = NormKind::AddNorm {
+        a: Address(1),
+        weight: Address(2),
+        residual: Address(3),
+    };
+    assert_eq!(norms(sum).shared_bytes(), 3 * 1024 + INTEGERS);
     assert_eq!(down().shared_bytes(), 2 * INTEGERS);
     // As attention.cu states it.
     let bytes = Attention::HEAD_DIMS.map(Attention::shared_bytes_of);

@@ -17,6 +17,8 @@ void test_product(Gpu& gpu, Report& report, uint32_t type, uint32_t rows, uint32
   args.segment[0].matrix = matrix_of(gpu, report, tensor);
   args.segment[0].rows = rows;
   args.segment[0].out = gpu.make<float>(rows);
+  const bool deep = std::string(kernel) == "project_deep";
+  deal(args, gpu.sm_count, deep ? 1 : 2, deep ? 4 : 2);
   gpu.launch(kernel, Shape{gpu.sm_count, 1, 512, vector_bytes(args.norms)}, args);
   const Doubles vector = normed(doubles(x), weight);
   report.check("product",
@@ -118,6 +120,7 @@ void test_kind(Gpu& gpu, Report& report, uint32_t kind, uint32_t columns) {
   args.segment[0].up = of_up;
   args.segment[1] = segment(gpu, matrix_of(gpu, report, few), FEW, STORE, two);
   args.segment[2] = segment(gpu, of_up, ROWS_OF_PAIR - 1, ADD, two);
+  deal(args, gpu.sm_count, 2, 2);
   gpu.launch("project_wide", Shape{gpu.sm_count, 1, 512, vector_bytes(n)}, args);
 
   const Doubles& second = two ? stage.second : stage.first;

@@ -213,8 +213,24 @@ __device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], u
       for (uint32_t q = threadIdx.x; q < quads; q += threads) at(space.main, q) = activation(n.x, q);
       break;
     case HEADS_GATED: {
-      // A warp takes a head at a time.
       const uint32_t head_quads = n.head / 4;
+      if (head_quads == 32) {
+        // A quad for every lane, and two heads of a warp under way at once.
+        auto keep_gated = [&](float4 x, float4 gate, uint32_t q) {
+          const float inverse = rsqrtf(__fdividef(warp_sum(squares(x)), static_cast<float>(n.head)) + n.epsilon);
+          float4& v = at(space.main, q);
+          v = x * inverse * v * make_float4(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+        };
+        for (uint32_t q = threadIdx.x; q < quads; q += 2 * threads) {
+          const bool second = q + threads < quads;
+          const float4 x = activation(n.x, q), gate = activation(n.a, q);
+          const float4 next_x = second ? activation(n.x, q + threads) : x, next_gate = second ? activation(n.a, q + threads) : gate;
+          keep_gated(x, gate, q);
+          if (second) keep_gated(next_x, next_gate, q + threads);
+        }
+        break;
+      }
+      // A warp takes a head at a time.
       for (uint32_t head = threadIdx.x / 32; head * head_quads < quads; head += threads / 32) {
         float sum = 0;
         for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) {
@@ -231,7 +247,7 @@ __device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], u
         }
       }
       // Heads are no quads: now others own them.
-      if (head_quads != 32) sync_first(threads);
+      sync_first(threads);
       break;
     }
     case ADD_NORM: {

@@ -203,6 +203,8 @@ CALL(cuFuncGetAttribute, int* value, int attribute, void* function) {
   return SUCCESS;
 }
 CALL(cuFuncSetAttribute, void* function, int attribute, int value) {
+  // How the memory of a multiprocessor is to be shared out, in per cent.
+  if (attribute == 9 && value >= 0 && value <= 100) return SUCCESS;
   if (attribute != 8 || value < 0 || static_cast<uint32_t>(value) > MOST_SHARED_BYTES) return INVALID_VALUE;
   static_cast<Kernel*>(function)->most_shared_bytes = static_cast<uint32_t>(value);
   return SUCCESS;

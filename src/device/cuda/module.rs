@@ -126,6 +126,23 @@ impl Function {
         format!("sm_{}", self.binary_version)
     }
 
+    /// Asks for as much of each multiprocessor's memory as shared memory as it can be, and so little as L1. An SM runs kernels
+    /// that want different shares one behind the other, never side by side: all kernels of a chain ask for the same.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError::Call`].
+    pub fn prefer_shared_memory(&self) -> Result<(), CudaError> {
+        // SAFETY: a valid function; the value is per cent.
+        check("cuFuncSetAttribute", unsafe {
+            sys::cuFuncSetAttribute(
+                self.handle,
+                Attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
+                100,
+            )
+        })
+    }
+
     /// Allows launches with `bytes` of dynamic shared memory.
     ///
     /// # Errors

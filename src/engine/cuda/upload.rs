@@ -23,6 +23,8 @@ pub(super) fn upload(
     plan: &Plan,
     memory: Span,
 ) -> Result<(), CudaError> {
+    // What kernels read before anything was written there, and do not use, is not left to chance either.
+    stream.fill(memory, 0)?;
     // A small model needs no large chunks.
     let chunk_bytes = file.file_bytes().min(CHUNK_BYTES) as usize;
     let mut copies = Copies {

@@ -44,38 +44,44 @@ impl Decode {
     /// [`KernelError`].
     pub fn load(cuda: &Cuda) -> Result<Self, KernelError> {
         let Loaded { image, record } = Loaded::new(cuda, "decode", "project_wide")?;
+        let function = |name: &str| -> Result<Function, KernelError> {
+            let function = image.function(name)?;
+            function.prefer_shared_memory()?;
+            Ok(function)
+        };
+        let with_shared = |name: &str, bytes: u32| -> Result<Function, KernelError> {
+            let function = function(name)?;
+            function.allow_shared_memory(bytes)?;
+            Ok(function)
+        };
         let mut attention = BTreeMap::new();
         for dim in Attention::HEAD_DIMS {
             for heads in Attention::HEADS_AT_ONCE {
-                let function = image.function(&format!("attention_{dim}x{heads}"))?;
-                function.allow_shared_memory(Attention::shared_bytes_of(dim))?;
+                let name = format!("attention_{dim}x{heads}");
+                let function = with_shared(&name, Attention::shared_bytes_of(dim))?;
                 attention.insert((dim, heads), function);
             }
         }
         let mut delta_step = BTreeMap::new();
         for dim in Delta::KEY_DIMS {
-            delta_step.insert(dim, image.function(&format!("delta_step_{dim}"))?);
+            delta_step.insert(dim, function(&format!("delta_step_{dim}"))?);
         }
         let mut repack = BTreeMap::new();
         for order in Order::ALL {
-            let named = |verb: &str| image.function(&format!("{verb}{}", order.suffix()));
+            let named = |verb: &str| function(&format!("{verb}{}", order.suffix()));
             repack.insert(order, (named("repack")?, named("restore")?));
         }
-        let with_shared = |name: &str| -> Result<Function, KernelError> {
-            let function = image.function(name)?;
-            function.allow_shared_memory(tuning::DYNAMIC_BYTES_MAX)?;
-            Ok(function)
-        };
+        let with_vectors = |name| with_shared(name, tuning::DYNAMIC_BYTES_MAX);
         Ok(Self {
             record,
             sm_count: cuda.facts().sm_count,
-            project_wide: with_shared("project_wide")?,
-            project_deep: with_shared("project_deep")?,
-            head: with_shared("head")?,
-            experts_up: with_shared("experts_up")?,
-            experts_down: with_shared("experts_down")?,
-            next_token: image.function("next_token")?,
-            attention_combine: image.function("attention_combine")?,
+            project_wide: with_vectors("project_wide")?,
+            project_deep: with_vectors("project_deep")?,
+            head: with_vectors("head")?,
+            experts_up: with_vectors("experts_up")?,
+            experts_down: with_vectors("experts_down")?,
+            next_token: function("next_token")?,
+            attention_combine: function("attention_combine")?,
             repack,
             attention,
             delta_step,

@@ -46,19 +46,19 @@ void test_product(Gpu& gpu, Report& report, uint32_t type, uint32_t rows, uint32
 
 // The inputs of a stage that makes vectors in the ways of NormKind, and what it makes of them.
 struct Stage {
+  uint32_t head;
   std::vector<float> x, a, b, wa, wb, wc, w0, w1;
   Doubles residual, first, second;
-  static constexpr uint32_t HEAD = 64;
   static constexpr float SCALE = 0.7f;
 
   Stage(Random& random, uint32_t kind, uint32_t columns)
-      : x(random.vector(columns)), a(random.vector(columns)), b(random.vector(columns)) {
+      : head(columns % 128 == 0 ? 128 : 64), x(random.vector(columns)), a(random.vector(columns)), b(random.vector(columns)) {
     for (auto* weight : {&wa, &wb, &wc, &w0, &w1}) *weight = random.vector(columns, 0.5, 1.5);
     residual = doubles(x);
     if (kind == HEADS_GATED) {
       first.resize(columns);
       for (uint32_t i = 0; i < columns; i++) {
-        first[i] = x[i] * inverse_rms(&residual[i / HEAD * HEAD], HEAD) * wa[i % HEAD] * silu(a[i]);
+        first[i] = x[i] * inverse_rms(&residual[i / head * head], head) * wa[i % head] * silu(a[i]);
       }
       return;
     }
@@ -111,7 +111,7 @@ void test_kind(Gpu& gpu, Report& report, uint32_t kind, uint32_t columns) {
   if (two) n.w[1] = gpu.upload(stage.w1);
   if (kind == ADD_NORM || kind == GEMMA_NEXT) n.residual = gpu.make<float>(columns);
   n.kind = kind;
-  n.head = Stage::HEAD;
+  n.head = stage.head;
   n.scale = Stage::SCALE;
   const Matrix of_up = matrix_of(gpu, report, up);
   const uint32_t paired = kind % 2 ? SILU_TIMES : GELU_TIMES;

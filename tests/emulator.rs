@@ -202,6 +202,53 @@ fn files_of_another_program_give_the_logits_of_the_processor() {
     }
 }
 
+#[test]
+fn a_profile_has_every_part_of_the_model() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let model = home.path().join("model.gguf");
+    fs::write(&model, models::file(&models::short_qwen(), 1)).unwrap();
+    let mut command = with_gpu(&built, Path::new(ENGINE));
+    command.args(["profile", "--model", text(&model), "--depth", "0,5"]);
+    let output = timed("profile", || command.output().unwrap());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stdout(&output);
+    // A row's name ends where two blanks begin; kernel and number of launches follow.
+    let row = |line: &str| {
+        let (name, rest) = line.split_once("  ").unwrap();
+        let first = rest.split_whitespace().next();
+        (name.to_owned(), first.unwrap_or("").to_owned())
+    };
+    let rows: Vec<_> = said.lines().map(row).collect();
+    let (first, second) = rows.split_at(rows.len() / 2);
+    let names =
+        |rows: &[(String, String)]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(first)[0], "depth 0", "{said}");
+    assert_eq!(names(second)[0], "depth 5", "{said}");
+    assert_eq!(names(first)[1..], names(second)[1..]);
+    for part in [
+        "delta step",
+        "attention",
+        "experts up",
+        "head",
+        "next token",
+        "sum",
+        "whole token",
+    ] {
+        assert!(
+            names(first).iter().any(|name| name == part),
+            "{part}: {said}"
+        );
+    }
+    let kernels = first.iter().map(|row| row.1.as_str());
+    assert!(
+        kernels.clone().any(|kernel| kernel == "delta_step"),
+        "{said}"
+    );
+}
+
 /// An engine that finds the emulated GPU although the harness hands no such variable on.
 fn engine_script(built: &Built, home: &Path) -> PathBuf {
     let script = home.join("engine");

@@ -41,7 +41,7 @@ fn has_kernels() -> bool {
 #[test]
 fn the_help_is_the_documented_one() {
     insta::assert_snapshot!("help", stdout(&spark_engine(&["--help"])));
-    for command in ["serve", "score", "kernels"] {
+    for command in ["serve", "score", "profile", "kernels"] {
         let name = format!("help_{command}");
         insta::assert_snapshot!(name, stdout(&spark_engine(&[command, "--help"])));
     }

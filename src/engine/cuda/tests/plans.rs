@@ -201,7 +201,7 @@ fn vectors_are_made_in_the_forms_that_their_matrices_take() {
     // The router's vector is a second one; F32 whatever the others are.
     let plan = try_plan(&sample, 9).unwrap();
     let routers = |plan: &Plan| -> Vec<u32> {
-        let projects = layers(&plan).filter_map(|stage| match stage {
+        let projects = layers(plan).filter_map(|stage| match stage {
             Stage::ProjectWide(project) => Some(project),
             _ => None,
         });

@@ -16,7 +16,9 @@ use std::time::Instant;
 use library::Built;
 use program::{result_files, stderr, stdout, text};
 use serde_json::Value as Json;
+use sparkbench::gguf::Gguf;
 use sparkbench::model::Architecture;
+use sparkbench::reference::Decoder;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_spark-engine");
 
@@ -135,8 +137,32 @@ fn distance(ours: &[u8], theirs: &[u8]) -> f64 {
     }
 }
 
-/// Scores `model` in both orders and on the processor.
-fn compare(built: &Built, name: &str, model: &Path, tokens: &Path) {
+/// Mean Kullback-Leibler divergence of the logits of `ours` from those of the reference, in nats.
+fn divergence_from_reference(ours: &[f64], model: &Path, ids: &[u32]) -> f64 {
+    let file = Gguf::open(model).unwrap();
+    let mut reference = Decoder::new(&file).unwrap();
+    let rows = ours.chunks(ours.len() / ids.len());
+    let each = ids.iter().zip(rows).map(|(id, ours)| {
+        let theirs = reference.step(*id).unwrap();
+        let largest = |row: &[f64]| row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let log_sum = |row: &[f64]| {
+            let most = largest(row);
+            most + row.iter().map(|x| (x - most).exp()).sum::<f64>().ln()
+        };
+        let (of_ours, of_theirs) = (log_sum(ours), log_sum(theirs));
+        let pairs = ours.iter().zip(theirs);
+        pairs
+            .map(|(ours, theirs)| {
+                let (ours, theirs) = (ours - of_ours, theirs - of_theirs);
+                theirs.exp() * (theirs - ours)
+            })
+            .sum::<f64>()
+    });
+    each.sum::<f64>() / ids.len() as f64
+}
+
+/// Scores `model` in both orders and on the processor; gives the logits.
+fn compare(built: &Built, name: &str, model: &Path, tokens: &Path) -> Vec<f64> {
     let engine = Path::new(ENGINE);
     let on_gpu = |order: &[(&str, &str)]| {
         let mut command = with_gpu(built, engine);
@@ -151,6 +177,7 @@ fn compare(built: &Built, name: &str, model: &Path, tokens: &Path) {
     let distance = distance(&first, &theirs);
     println!("{name}: largest difference {distance:.1e} sigma");
     assert!(distance <= LIMIT_SIGMA, "{name}: {distance}");
+    numbers(&first)
 }
 
 /// Keys and values are f16 on the GPU and f32 on the processor, which is most of the difference.
@@ -198,7 +225,11 @@ fn files_of_another_program_give_the_logits_of_the_processor() {
         let ids: Vec<&str> = ids.split_whitespace().take(40).collect();
         let tokens = home.path().join("ids");
         fs::write(&tokens, ids.join(" ")).unwrap();
-        compare(&built, name, &model, &tokens);
+        let logits = compare(&built, name, &model, &tokens);
+        let ids: Vec<u32> = ids.iter().map(|id| id.parse().unwrap()).collect();
+        let divergence = divergence_from_reference(&logits, &model, &ids);
+        println!("{name}: {divergence:.1e} nats from the reference");
+        assert!(divergence <= 1e-4, "{name}: {divergence:e} nats");
     }
 }
 

@@ -203,6 +203,24 @@ fn a_dry_run_plans_generations_without_weights() {
 }
 
 #[test]
+fn a_memory_limit_is_for_gpus() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["run", "e2e", "--device", "cpu", "--memory-limit"];
+    for (limit, expected) in [
+        (
+            "rtx5090",
+            "error: expected a GPU to hold to a memory limit, found the processor\nhint: leave out --memory-limit\n",
+        ),
+        ("32 GB", "error: "),
+    ] {
+        let output = sparkbench(home.path(), &[&arguments[..], &[limit]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let said = stderr(&output);
+        assert!(said.starts_with(expected), "{said}");
+    }
+}
+
+#[test]
 fn a_corpus_other_than_the_target_s_is_a_wrong_argument() {
     let home = tempfile::tempdir().unwrap();
     let corpus = home.path().join("corpus.txt");

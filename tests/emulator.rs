@@ -18,6 +18,7 @@ use program::{result_files, stderr, stdout, text};
 use serde_json::Value as Json;
 use sparkbench::gguf::Gguf;
 use sparkbench::model::Architecture;
+use sparkbench::protocol::{Request, VERSION};
 use sparkbench::reference::Decoder;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_spark-engine");
@@ -290,6 +291,40 @@ fn engine_script(built: &Built, home: &Path) -> PathBuf {
     script
 }
 
+/// The engine itself holds to its limit, whatever the harness believes to fit.
+#[test]
+fn a_model_beyond_the_memory_limit_is_refused() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let model = home.path().join("model.gguf");
+    fs::write(&model, models::file(&models::short_qwen(), 1)).unwrap();
+    let mut session = Vec::new();
+    for request in [
+        Request::Hello { version: VERSION },
+        Request::Load {
+            context: 8,
+            device: "cuda".to_owned(),
+            path: model,
+        },
+    ] {
+        session.extend(request.bytes().unwrap());
+    }
+    let requests = home.path().join("requests");
+    fs::write(&requests, session).unwrap();
+    let mut command = with_gpu(&built, Path::new(ENGINE));
+    command.args(["serve", "--memory-limit", "134300000"]);
+    command.stdin(fs::File::open(requests).unwrap());
+    let output = command.output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(8), "{said}");
+    assert!(
+        said.contains("of free memory for a context of 8 tokens"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_benchmark_on_the_gpu_generates_the_ids_of_the_processor() {
     let Some(built) = library::built() else {
@@ -306,6 +341,9 @@ fn a_benchmark_on_the_gpu_generates_the_ids_of_the_processor() {
             .args(["--seed", "5eed", "--weights", text(&model)])
             .args(["--engine", text(&engine), "--out", text(&out)])
             .env("LD_LIBRARY_PATH", &built.directory);
+        if device == "cuda" {
+            command.args(["--memory-limit", "rtx5090"]);
+        }
         let output = timed(device, || command.output().unwrap());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let result = fs::read(&result_files(&out)[0]).unwrap();
@@ -313,6 +351,8 @@ fn a_benchmark_on_the_gpu_generates_the_ids_of_the_processor() {
         let payload = &result["payload"];
         if device == "cuda" {
             assert_eq!(payload["machine"]["gpu"]["value"]["name"], "Emulated GPU");
+            let limited = serde_json::json!(["serve", "--memory-limit", "33660534784"]);
+            assert_eq!(payload["engines"][0]["arguments"], limited);
         }
         let runs = payload["cases"][0]["generation"]["runs"].as_array();
         let of_run = |run: &Json| ["prompt_sha256", "ids", "routing"].map(|key| run[key].clone());

@@ -65,6 +65,7 @@ fn request() -> Request {
         device: DeviceChoice::Cuda(0),
         weights: Default::default(),
         engine: None,
+        memory_limit: None,
         corpus: None,
         seed: Some(7),
         arguments: Vec::new(),

@@ -65,7 +65,15 @@ pub enum Command {
     },
     /// Answer a harness in the place of spark-engine (docs/engine-protocol.md)
     #[command(hide = true)]
-    Serve,
+    Serve(ServeArgs),
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Use no more of the GPU than if it had this much memory
+    #[arg(long, value_name = "BYTES")]
+    pub memory_limit: Option<u64>,
 }
 
 /// `run`.
@@ -94,6 +102,10 @@ pub struct RunArgs {
     /// the spark-engine beside this program, or the one within it]
     #[arg(long, value_name = "PROGRAM")]
     pub engine: Option<PathBuf>,
+    /// Hold engines to this much of the GPU's memory: a machine's, or a number of bytes. Finds out on a larger GPU what a
+    /// smaller one could hold [default: all]
+    #[arg(long, value_name = "MACHINE|BYTES")]
+    pub memory_limit: Option<String>,
     /// Text that prompts are cut from [default: text generated from the seed]
     #[arg(long, value_name = "FILE")]
     pub corpus: Option<PathBuf>,

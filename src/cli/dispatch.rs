@@ -47,7 +47,7 @@ fn dispatch(command: Command, arguments: &[OsString]) -> Result<Exit, CliError> 
         Command::Weights(WeightsCommand::Synth(args)) => weights::synth(&args),
         Command::Targets(args) => targets::list(&args),
         Command::Completions { shell } => completions::print(shell),
-        Command::Serve => serve::stand_in(),
+        Command::Serve(args) => serve::stand_in(&args),
     }
 }
 

@@ -49,6 +49,7 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
         (Some(name), None) => load::targets(name)?,
         (Some(name), Some(model)) => load::only_model(load::targets(name)?, model)?,
     };
+    let memory_limit = args.memory_limit.as_deref().map(limit).transpose()?;
     Ok(Request {
         families: args.families.clone(),
         only: args.only.clone(),
@@ -65,10 +66,19 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
             Some(file) => WeightsChoice::File(file.clone()),
         },
         engine: args.engine.clone(),
+        memory_limit,
         corpus: args.corpus.clone(),
         seed: args.seed,
         arguments,
     })
+}
+
+/// Bytes, or those of a machine.
+fn limit(argument: &str) -> Result<u64, CliError> {
+    match argument.parse() {
+        Ok(bytes) => Ok(bytes),
+        Err(_) => Ok(load::machine(argument)?.memory_bytes),
+    }
 }
 
 /// The table first: if the file cannot be written, the figures have at least been seen. A stdout that fails stops

@@ -1,12 +1,14 @@
 //! `serve`: a session of the engine protocol on standard input and output, for both programs.
 
 use std::io;
+use std::path::Path;
 
 use crate::build_info;
-use crate::engine::{self, ServeError};
+use crate::engine::{self, Options, ServeError};
 use crate::protocol::ErrorCode;
 use crate::ui::terminal;
 
+use super::args::ServeArgs;
 use super::error::CliError;
 use super::exit::Exit;
 
@@ -16,16 +18,23 @@ use super::exit::Exit;
 /// # Errors
 ///
 /// The first failure ends the session; the harness has been told.
-pub fn serve() -> Result<(), ServeError> {
+pub fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let mut output = terminal::unbuffered_output().map_err(ServeError::Output)?;
     let name = format!("spark-engine {}", build_info::version_line());
     let mut input = io::stdin().lock();
-    engine::serve(&mut input, &mut output, &name, &mut engine::open)
+    let mut open = |device, path: &Path, options| {
+        let options = Options {
+            memory_limit: args.memory_limit,
+            ..options
+        };
+        engine::open(device, path, options)
+    };
+    engine::serve(&mut input, &mut output, &name, &mut open)
 }
 
 /// `sparkbench serve`.
-pub(super) fn stand_in() -> Result<Exit, CliError> {
-    match serve() {
+pub(super) fn stand_in(args: &ServeArgs) -> Result<Exit, CliError> {
+    match serve(args) {
         // Whoever reads the output may stop early.
         Err(ServeError::Output(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Exit::Done)

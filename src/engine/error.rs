@@ -89,6 +89,14 @@ pub enum EngineError {
         /// Longest context that fits; 0 if none does.
         fits: usize,
     },
+    /// The device's memory cannot be limited.
+    #[error("expected a GPU to hold to a limit of {}, found device {device}", Bytes(*.bytes))]
+    MemoryLimit {
+        /// The device asked for.
+        device: Device,
+        /// The limit.
+        bytes: u64,
+    },
     /// The system refused memory that seemed free.
     #[error("cannot allocate {} for {what}", Bytes(*.bytes))]
     Allocation {
@@ -145,6 +153,7 @@ impl EngineError {
                 "ask for a longer context when the model is loaded, or reset it first".to_owned(),
             ),
             EngineError::Context { .. }
+            | EngineError::MemoryLimit { .. }
             | EngineError::TokenOutOfRange { .. }
             | EngineError::Logits { .. } => None,
         }

@@ -23,6 +23,9 @@ pub struct Options {
     pub context: Option<usize>,
     /// Threads that compute; `None` for one per processor that this process may use. No result depends on it.
     pub threads: Option<usize>,
+    /// Most bytes of a GPU's memory that may be in use, by whomever; `None` for all. What a smaller GPU could hold is found
+    /// out so on a larger one.
+    pub memory_limit: Option<u64>,
 }
 
 impl fmt::Display for Device {

@@ -1,5 +1,6 @@
 //! What a request comes to: targets, models, cases, the plan.
 
+use super::generation::is_llama_server;
 use super::{Request, RunError, WeightsChoice, device};
 use crate::{
     bench::{
@@ -127,12 +128,33 @@ fn fitting<J>(
     fitting
 }
 
+/// Memory that an engine may take.
+fn bytes_for_engines(request: &Request, platform: &Platform) -> Result<u64, RunError> {
+    let Some(limit) = request.memory_limit else {
+        return Ok(platform.free_bytes);
+    };
+    let refusal = |expected, found: &str| {
+        let found = found.to_owned();
+        Err(RunError::MemoryLimit { expected, found })
+    };
+    if platform.device != DeviceKind::Cuda {
+        return refusal("a GPU", "the processor");
+    }
+    match &request.engine {
+        Some(program) if is_llama_server(program) => refusal(
+            "an engine that speaks the engine protocol",
+            &program.display().to_string(),
+        ),
+        _ => Ok(limit.min(platform.free_bytes)),
+    }
+}
+
 /// The cases of a request on a platform.
 ///
 /// # Errors
 ///
 /// [`RunError::UnknownFamily`], [`RunError::NoSuchCase`], [`RunError::NoCaseFits`], [`RunError::Weights`],
-/// [`RunError::NoWeights`].
+/// [`RunError::NoWeights`], [`RunError::MemoryLimit`].
 pub fn agenda(
     request: &Request,
     platform: &Platform,
@@ -167,8 +189,9 @@ pub fn agenda(
     }
     let mut omitted = Vec::new();
     let cases = fitting(cases, platform.memory_bytes, &mut omitted);
+    let for_engines = bytes_for_engines(request, platform)?;
     for (_, cases) in &mut generations {
-        *cases = fitting(std::mem::take(cases), platform.free_bytes, &mut omitted);
+        *cases = fitting(std::mem::take(cases), for_engines, &mut omitted);
     }
     generations.retain(|(_, cases)| !cases.is_empty());
     let planned: Vec<PlannedCase> = cases

@@ -52,6 +52,14 @@ pub enum RunError {
     /// An engine on a GPU has no weights by itself.
     #[error("family e2e needs weights on a GPU")]
     NoWeights,
+    /// A limit that nobody would keep.
+    #[error("expected {expected} to hold to a memory limit, found {found}")]
+    MemoryLimit {
+        /// Who keeps one.
+        expected: &'static str,
+        /// Who was asked to.
+        found: String,
+    },
     /// No case fits into the device's memory.
     #[error("not enough memory: the smallest case needs {needed} bytes, {free} bytes may be used")]
     NoCaseFits {
@@ -90,6 +98,7 @@ impl RunError {
             Self::NoWeights => Some(
                 "give --weights FILE, or --weights synthetic to make files of about 20 GB".into(),
             ),
+            Self::MemoryLimit { .. } => Some("leave out --memory-limit".into()),
             Self::NoCaseFits { .. } => {
                 Some("stop other processes that use the device's memory".into())
             }

@@ -27,6 +27,11 @@ use crate::{
 
 /// The peer that has a driver of its own, by the name of its program.
 const LLAMA_SERVER: &str = "llama-server";
+
+/// Whether a program is measured by that endpoint, not by the protocol.
+pub(super) fn is_llama_server(program: &Path) -> bool {
+    program.file_stem().is_some_and(|name| name == LLAMA_SERVER)
+}
 /// More layers than any model has.
 const ALL_LAYERS: u32 = 999;
 
@@ -283,8 +288,7 @@ impl Generator<'_> {
         let (model, shape) = (path.to_owned(), ModelShape::from(&weights.architecture));
         let limits = Limits::default();
         let on_gpu = self.device == DeviceKind::Cuda;
-        let is_llama = program.file_stem().is_some_and(|name| name == LLAMA_SERVER);
-        Ok(match is_llama {
+        Ok(match is_llama_server(&program) {
             true => {
                 let options = LlamaOptions {
                     program,
@@ -301,7 +305,7 @@ impl Generator<'_> {
             false => {
                 let options = NativeOptions {
                     program,
-                    arguments: vec!["serve".to_owned()],
+                    arguments: self.arguments(),
                     model,
                     device: if on_gpu { "cuda" } else { "cpu" }.to_owned(),
                     context,
@@ -312,6 +316,13 @@ impl Generator<'_> {
                 ("native", Box::new(native))
             }
         })
+    }
+
+    /// Of an engine that speaks the protocol.
+    fn arguments(&self) -> Vec<String> {
+        let limit = self.request.memory_limit.iter();
+        let limit = limit.flat_map(|bytes| ["--memory-limit".to_owned(), bytes.to_string()]);
+        std::iter::once("serve".to_owned()).chain(limit).collect()
     }
 
     /// A case without figures.

@@ -44,6 +44,8 @@ pub struct Request {
     pub weights: WeightsChoice,
     /// The engine's program; `spark-engine` beside the harness, or the one within it, if none is given.
     pub engine: Option<PathBuf>,
+    /// Most bytes of the GPU's memory that engines may use; all of it if none is given.
+    pub memory_limit: Option<u64>,
     /// Text that prompts are cut from; generated text if none is given.
     pub corpus: Option<PathBuf>,
     /// Seed of all inputs; random if none is given.

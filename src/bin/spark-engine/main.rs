@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sparkbench::build_info;
+use sparkbench::cli::args::ServeArgs;
 use sparkbench::cli::interrupt;
 
 use error::CommandError;
@@ -26,7 +27,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Answer a harness on standard input and output, frame by frame (docs/engine-protocol.md)
-    Serve,
+    Serve(ServeArgs),
     /// Write the logits behind each token of a text as a NumPy array
     Score(score::ScoreArguments),
     /// Take a token on the GPU apart: bytes and time of each part of the model
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     let result = interrupt::outlive_file_size_limit()
         .map_err(CommandError::Signals)
         .and_then(|()| match command {
-            Command::Serve => serve::serve(),
+            Command::Serve(arguments) => serve::serve(&arguments),
             Command::Score(arguments) => score::score(&arguments),
             Command::Profile(arguments) => profile::profile(&arguments),
             Command::Kernels(arguments) => kernels::kernels(&arguments),

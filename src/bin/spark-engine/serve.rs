@@ -1,8 +1,10 @@
 //! `spark-engine serve`: a session of the protocol on standard input and output.
 
+use sparkbench::cli::args::ServeArgs;
+
 use super::error::CommandError;
 
-pub fn serve() -> Result<(), CommandError> {
-    sparkbench::cli::serve::serve()?;
+pub fn serve(arguments: &ServeArgs) -> Result<(), CommandError> {
+    sparkbench::cli::serve::serve(arguments)?;
     Ok(())
 }

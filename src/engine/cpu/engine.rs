@@ -6,7 +6,7 @@ use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::engine::{Engine, EngineError, Options, limits};
+use crate::engine::{Device, Engine, EngineError, Options, limits};
 use crate::gguf::Gguf;
 use crate::model::Architecture;
 
@@ -32,8 +32,12 @@ impl CpuEngine {
     ///
     /// `File` and `Model` if it holds none of the two models, `TensorType` for a quantisation that is not known,
     /// `Context` for one of no tokens or beyond the model's own, `OutOfMemory` and `Allocation` for one that does not fit,
-    /// `Threads`.
+    /// `Threads`; `MemoryLimit` for any.
     pub fn open(path: &Path, options: Options) -> Result<Self, EngineError> {
+        if let Some(bytes) = options.memory_limit {
+            let device = Device::Cpu;
+            return Err(EngineError::MemoryLimit { device, bytes });
+        }
         let file = Arc::new(Gguf::open(path)?);
         let architecture = Architecture::read(file.metadata(), file.tensors())?;
         architecture.check_tensors(file.tensors())?;

@@ -69,7 +69,9 @@ impl CudaEngine {
             sm_count: cuda.facts().sm_count,
         };
         let plan = |context, place| plan(&architecture, &source, context, place);
-        memory::check(context, cuda.free_bytes()?, |context| {
+        let total = cuda.facts().memory_bytes;
+        let free = memory::within(options.memory_limit, cuda.free_bytes()?, total);
+        memory::check(context, free, |context| {
             plan(context, place).map(|plan: Plan| plan.bytes)
         })?;
         let needed = plan(context, place)?.bytes;

@@ -5,6 +5,12 @@ use crate::engine::EngineError;
 /// Device memory that is left to the driver: graphs, launches under way, what printing would need.
 const LEFT_BYTES: u64 = 128 << 20;
 
+/// What of `free` bytes may be used, if of all `total` no more than `limit` may be in use.
+pub(super) fn within(limit: Option<u64>, free: u64, total: u64) -> u64 {
+    let used = total.saturating_sub(free);
+    limit.map_or(free, |limit| limit.saturating_sub(used).min(free))
+}
+
 /// Refuses a context whose plan needs more than `free` bytes, and says which fits. `needed` gives the bytes of a context,
 /// which grow with it.
 pub(super) fn check(

@@ -155,6 +155,15 @@ fn a_plan_takes_what_the_configuration_states_and_what_does_not_fit_is_refused()
 }
 
 #[test]
+fn a_limit_counts_what_others_use() {
+    let gib = |n: u64| n << 30;
+    assert_eq!(memory::within(None, gib(70), gib(80)), gib(70));
+    assert_eq!(memory::within(Some(gib(32)), gib(70), gib(80)), gib(22));
+    assert_eq!(memory::within(Some(gib(100)), gib(70), gib(80)), gib(70));
+    assert_eq!(memory::within(Some(gib(5)), gib(70), gib(80)), 0);
+}
+
+#[test]
 fn sliding_layers_keep_no_more_than_their_window() {
     let capacities = |context| -> Vec<(u32, u32)> {
         let plan = try_plan(&sample(&odd_gemma()), context).unwrap();

@@ -9,6 +9,8 @@ mod code;
 mod fatbin;
 #[path = "build/images.rs"]
 mod images;
+#[path = "build/machine_code.rs"]
+mod machine_code;
 #[path = "build/nvcc.rs"]
 mod nvcc;
 #[path = "build/stamp.rs"]

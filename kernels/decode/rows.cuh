@@ -1,12 +1,52 @@
 // Rows of matrices times a vector in shared memory: a warp takes one or two rows at a time, a lane a unit of each step.
 // ROWS * DEPTH units of a lane are in flight before the first is used; with 16 warps that keeps DRAM busy.
 #pragma once
-#include "matrix.cuh"
+#include "blocks.cuh"
 #include "ordering.cuh"
 #include "vector.cuh"
 
 __device__ __forceinline__ uint32_t warps_of_block() { return blockDim.x / 32; }
 __device__ __forceinline__ uint32_t warps_of_grid() { return gridDim.x * warps_of_block(); }
+
+// Makes step `step` of a vector its first.
+template <class B>
+__device__ __forceinline__ void advance(Vector& v, uint32_t step) {
+  v.values += step * (B::WEIGHTS * 128);
+  v.integers += step * (B::WEIGHTS * 64);
+  v.scales += step * (B::WEIGHTS * 16);
+}
+
+// Adds the products of a step of ROWS rows with step `step` of the vector.
+template <class B, int ROWS>
+__device__ __forceinline__ void add_products(const Unit (&units)[ROWS], const Vector& v, uint32_t step, float (&sums)[ROWS]) {
+  if constexpr (B::VALUES) {
+    float x[B::WEIGHTS];
+    const uint32_t at = v.values + (lane_of_warp() + 32 * step) * B::WEIGHTS * 4;
+#pragma unroll
+    for (uint32_t i = 0; i < B::WEIGHTS; i += 4) {
+      const float4 four = shared_at<float4>(at + 4 * i);
+      x[i] = four.x, x[i + 1] = four.y, x[i + 2] = four.z, x[i + 3] = four.w;
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) sums[r] += B::dot(units[r], x);
+  } else {
+    typename B::Parts parts[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) parts[r] = B::decode(units[r]);
+#pragma unroll
+    for (uint32_t i = 0; i < B::WEIGHTS / 16; i++) {
+      // A step has whole lines of the swizzle's pattern.
+      const uint32_t run = B::run(i), chunk = swizzled(2 * run);
+      const uint32_t chunks = v.integers + step * (B::WEIGHTS * 64), scales = v.scales + step * (B::WEIGHTS * 16);
+      Run x;
+      x.low = shared_at<int4>(chunks + chunk * 16);
+      x.high = shared_at<int4>(chunks + (chunk ^ 1) * 16);
+      x.scale = shared_at<RunScale>(scales + run * 8);
+#pragma unroll
+      for (int r = 0; r < ROWS; r++) sums[r] += B::dot(units[r], parts[r], i, x);
+    }
+  }
+}
 
 // Rows of one type with as many units each: row r is in the planes `planes(r)`, from unit `first[r]` of its matrix on.
 template <int ROWS, int DEPTH>

@@ -58,7 +58,7 @@ struct Walk {
     first = blockIdx.x;
     index = at;
   }
-  // The block's groups of a segment: a divison that the host has made.
+  // The block's groups of a segment: a division that the host has made.
   __device__ __forceinline__ uint32_t groups(const Segment& s) const { return s.each + (first < s.rest ? 1 : 0); }
   // To the next segment, whose groups go on with the block behind the last one's.
   __device__ __forceinline__ bool leave(const ProjectArgs& args) {

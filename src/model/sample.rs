@@ -6,7 +6,7 @@ use crate::gguf::{Gguf, Value, writer};
 use crate::quant::{TensorType, dequantize};
 
 use super::synth::lay_out;
-use super::{Architecture, Gemma4, LayerKind, Qwen35Moe, TensorShape};
+use super::{Architecture, Gemma4, LayerKind, Mix, Model, Qwen35Moe, TensorShape};
 
 /// A `qwen35moe` in which no two sizes are equal that could be mistaken for each other.
 pub(crate) fn micro_qwen35moe() -> Qwen35Moe {
@@ -195,4 +195,61 @@ impl SampleTensor {
         self.bytes = self.values().into_iter().flat_map(halve).collect();
         self.ty = ty;
     }
+}
+
+/// Every mix of both models, in sizes that give its tensors all the types that the full file has.
+pub(crate) fn mixed_samples() -> Vec<(String, Sample)> {
+    let qwen = Architecture::Qwen35Moe(Qwen35Moe {
+        layers: [LayerKind::GatedDeltaNet, LayerKind::FullAttention].repeat(2),
+        embedding: 256,
+        vocabulary: 61,
+        query_heads: 4,
+        kv_heads: 2,
+        head_dim: 64,
+        rotary_dim: 16,
+        experts: 5,
+        experts_used: 2,
+        expert_width: 256,
+        shared_expert_width: 256,
+        state_size: 32,
+        value_dim: 64,
+        key_heads: 2,
+        value_heads: 4,
+        ..Qwen35Moe::tiny()
+    });
+    let gemma = Architecture::Gemma4(Gemma4 {
+        layers: [LayerKind::SlidingAttention, LayerKind::FullAttention].repeat(2),
+        embedding: 256,
+        vocabulary: 61,
+        dense_width: 288,
+        query_heads: 4,
+        sliding_kv_heads: 2,
+        full_kv_heads: 1,
+        sliding_head_dim: 64,
+        full_head_dim: 128,
+        sliding_rotary_dim: 64,
+        full_rotary_dim: 128,
+        window: 4,
+        experts: 5,
+        experts_used: 2,
+        expert_width: 96,
+        ..Gemma4::tiny()
+    });
+    [(Model::Qwen35, qwen), (Model::Gemma4, gemma)]
+        .iter()
+        .flat_map(|(model, architecture)| {
+            Mix::of(*model).iter().map(move |mix| {
+                let types = mix.types(architecture);
+                let sample = Sample::with_types(architecture, 2, &types);
+                (format!("{model} {}", mix.name()), sample)
+            })
+        })
+        .collect()
+}
+
+/// Token ids without a pattern, all below 40.
+pub(crate) fn ids(count: usize) -> Vec<u32> {
+    (0..count as u32)
+        .map(|index| (index * index * 7 + index * 3) % 37)
+        .collect()
 }

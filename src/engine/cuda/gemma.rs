@@ -9,7 +9,7 @@ use crate::kernels::decode::{
 use crate::model::{Gemma4, LayerKind};
 
 use super::buffers::{Buffers, Ending};
-use super::parts::{Name, Routed, check_heads, experts_up, frequencies, store};
+use super::parts::{Name, Routed, check_heads, experts_up, frequencies, store, stores};
 use super::planner::{Planner, forms, forms_of, narrow};
 
 /// Buffers that one layer after another uses.
@@ -203,18 +203,11 @@ impl Layer<'_> {
             0 => ["full input", "full attention", "full output"],
             _ => ["sliding input", "sliding attention", "sliding output"],
         };
-        let mut segments = vec![
-            store(
-                planner.matrix(&name("attn_q.weight"))?,
-                work.query,
-                heads.queries,
-            ),
-            store(
-                planner.matrix(&name("attn_k.weight"))?,
-                work.key,
-                heads.keys,
-            ),
+        let products = [
+            ("attn_q.weight", work.query, heads.queries),
+            ("attn_k.weight", work.key, heads.keys),
         ];
+        let mut segments = stores(planner, name, products)?;
         // Where there is no value projection, values are the keys' before norm and rotation.
         let value = match planner.optional(&name("attn_v.weight"))? {
             Some(matrix) => {

@@ -88,6 +88,16 @@ pub(super) fn store(matrix: Matrix, out: Address, rows: u32) -> Segment {
     }
 }
 
+/// The whole of each named tensor times vector 0, to a place, with so many rows.
+pub(super) fn stores<const N: usize>(
+    planner: &mut Planner,
+    name: Name,
+    products: [(&str, Address, u32); N],
+) -> Result<Vec<Segment>, EngineError> {
+    let segment = |(tensor, out, rows)| Ok(store(planner.matrix(&name(tensor))?, out, rows));
+    products.into_iter().map(segment).collect()
+}
+
 /// Radians that each pair of `rotary` dimensions turns per position: base^(-2i / rotary), as the CPU's rotation has it.
 pub(super) fn frequencies(rotary: u64, base: f32) -> Vec<f64> {
     let frequency = |pair| f64::from(base).powf(-2.0 * pair as f64 / rotary as f64);

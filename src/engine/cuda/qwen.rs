@@ -8,7 +8,7 @@ use crate::kernels::decode::{
 use crate::model::{LayerKind, Qwen35Moe};
 
 use super::buffers::{Buffers, Ending};
-use super::parts::{Name, Routed, check_heads, experts_up, frequencies, store};
+use super::parts::{Name, Routed, check_heads, experts_up, frequencies, stores};
 use super::planner::{Planner, forms, forms_of, narrow, unsupported};
 
 /// Buffers that one layer after another uses.
@@ -203,28 +203,13 @@ fn delta_net(
 ) -> Result<(), EngineError> {
     let norm = planner.vector(&name("attn_norm.weight"))?;
     let value_heads = shape.value_heads as u32;
-    let segments = vec![
-        store(
-            planner.matrix(&name("attn_qkv.weight"))?,
-            work.projected,
-            sizes.channels,
-        ),
-        store(
-            planner.matrix(&name("attn_gate.weight"))?,
-            work.gate,
-            sizes.value_width,
-        ),
-        store(
-            planner.matrix(&name("ssm_alpha.weight"))?,
-            work.alpha,
-            value_heads,
-        ),
-        store(
-            planner.matrix(&name("ssm_beta.weight"))?,
-            work.beta,
-            value_heads,
-        ),
+    let products = [
+        ("attn_qkv.weight", work.projected, sizes.channels),
+        ("attn_gate.weight", work.gate, sizes.value_width),
+        ("ssm_alpha.weight", work.alpha, value_heads),
+        ("ssm_beta.weight", work.beta, value_heads),
     ];
+    let segments = stores(planner, name, products)?;
     project(planner, "delta input", sizes, buffers.x, norm, segments)?;
     let window = planner.take(shape.conv_kernel * shape.conv_channels() * 4);
     let state = planner.take(shape.value_heads * shape.value_dim * shape.state_size * 4);
@@ -272,23 +257,12 @@ fn attention(
     name: Name,
 ) -> Result<(), EngineError> {
     let norm = planner.vector(&name("attn_norm.weight"))?;
-    let segments = vec![
-        store(
-            planner.matrix(&name("attn_q.weight"))?,
-            work.projected,
-            sizes.queries,
-        ),
-        store(
-            planner.matrix(&name("attn_k.weight"))?,
-            work.key,
-            sizes.keys,
-        ),
-        store(
-            planner.matrix(&name("attn_v.weight"))?,
-            work.value,
-            sizes.keys,
-        ),
+    let products = [
+        ("attn_q.weight", work.projected, sizes.queries),
+        ("attn_k.weight", work.key, sizes.keys),
+        ("attn_v.weight", work.value, sizes.keys),
     ];
+    let segments = stores(planner, name, products)?;
     project(planner, "attention input", sizes, buffers.x, norm, segments)?;
     let cache = u64::from(sizes.context) * u64::from(sizes.keys) * 2;
     let (keys, values) = (planner.take(cache), planner.take(cache));
@@ -359,24 +333,17 @@ fn experts(
         gate: planner.matrix(&name("ffn_gate_shexp.weight"))?,
         up: planner.matrix(&name("ffn_up_shexp.weight"))?,
     };
-    let segments = vec![
-        store(
-            planner.matrix(&name("ffn_gate_inp.weight"))?,
-            buffers.router,
-            experts,
-        ),
-        store(
-            planner.matrix(&name("ffn_gate_inp_shexp.weight"))?,
-            work.shared_gate,
-            1,
-        ),
-        Segment {
-            product: shared,
-            out: work.shared_hidden,
-            rows: shared_width,
-            vector: 0,
-        },
+    let products = [
+        ("ffn_gate_inp.weight", buffers.router, experts),
+        ("ffn_gate_inp_shexp.weight", work.shared_gate, 1),
     ];
+    let mut segments = stores(planner, name, products)?;
+    segments.push(Segment {
+        product: shared,
+        out: work.shared_hidden,
+        rows: shared_width,
+        vector: 0,
+    });
     project(
         planner,
         "router, shared expert",

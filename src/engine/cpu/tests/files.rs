@@ -1,9 +1,9 @@
 //! Variants of files that say the same in another way.
 
-use super::scratch::{ids, logits, micro_samples, try_open};
+use super::scratch::{logits, micro_samples, try_open};
 use crate::engine::{Engine, Options};
 use crate::gguf::Value;
-use crate::model::sample::{Sample, SampleTensor};
+use crate::model::sample::{Sample, SampleTensor, ids};
 
 /// Puts `up`'s rows of each of `experts` experts behind `gate`'s.
 fn fused(gate: &SampleTensor, up: &SampleTensor) -> SampleTensor {

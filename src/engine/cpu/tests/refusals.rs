@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::scratch::{ids, micro_samples, open, try_open};
+use super::scratch::{micro_samples, open, try_open};
 use crate::engine::{Device, Engine, EngineError, Options};
+use crate::model::sample::ids;
 use crate::quant::TensorType;
 
 #[test]

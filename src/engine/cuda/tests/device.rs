@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::engine::cpu::CpuEngine;
 use crate::engine::cuda::CudaEngine;
 use crate::engine::{Engine, EngineError, Options, greedy};
-use crate::model::sample::Sample;
+use crate::model::sample::{Sample, ids, mixed_samples};
 use crate::quant::TensorType;
 
-use super::samples::{float_samples, ids, mixed_samples, odd_gemma, odd_qwen};
+use super::samples::{float_samples, odd_gemma, odd_qwen};
 
 /// Largest difference of a logit from the CPU engine's, in standard deviations of the logits. Keys and values are f16.
 const TOLERANCE: f64 = 2e-3;

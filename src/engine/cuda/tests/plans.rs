@@ -7,11 +7,11 @@ use crate::engine::cuda::planner::{Content, Source};
 use crate::engine::{Device, EngineError, Options};
 use crate::gguf::TensorInfo;
 use crate::kernels::decode::{Address, NormKind, Product, Stage};
-use crate::model::sample::{Sample, micro_gemma4};
+use crate::model::sample::{Sample, micro_gemma4, mixed_samples};
 use crate::model::{Architecture, Mix, Model, Scale, synth};
 use crate::quant::TensorType;
 
-use super::samples::{float_samples, mixed_samples, odd_gemma, odd_qwen};
+use super::samples::{float_samples, odd_gemma, odd_qwen};
 
 const PLACE: Place = Place {
     base: 1 << 20,

@@ -1,287 +1,311 @@
-// The types of quantised rows: how a lane loads its unit of a step, and multiplies it with the vector's runs.
+// The types of rows: where the bytes of a step lie in memory and in a warp's slot, and what a lane makes of its chunk.
+//
+// Slot of a row's step: SPAN chunks of quants, then EXTRAS chunks of what the quants need, in the order of `extra`. Bytes that
+// do not begin at a multiple of 16 are fetched with those around them; `block`, the number of the step's first block in the
+// matrix, tells how far they are off.
 #pragma once
-#include "matrix.cuh"
+#include "integers.cuh"
+#include "vector.cuh"
 
-// What a lane loads of a unit.
-struct Unit {
-  uint4 quants;
-  uint32_t more[3];
+// A run of 16 bytes beside the quants that a lane fetches for a step.
+struct Extra {
+  uint32_t plane;   // which plane
+  uint32_t offset;  // in bytes, from that of the step's first block
+  uint32_t stride;  // bytes of a block in that plane
+  uint32_t need;    // it is needed if the bytes in front, up to the last block's end, are more than this
 };
 
-// A run of a vector.
-struct Run {
-  int4 low, high;
-  RunScale scale;
-};
-
-__device__ __forceinline__ int dot_run(uint4 weights, const Run& x) {
-  int sum = 0;
-  sum = __dp2a_lo(x.low.x, static_cast<int>(weights.x), sum);
-  sum = __dp2a_hi(x.low.y, static_cast<int>(weights.x), sum);
-  sum = __dp2a_lo(x.low.z, static_cast<int>(weights.y), sum);
-  sum = __dp2a_hi(x.low.w, static_cast<int>(weights.y), sum);
-  sum = __dp2a_lo(x.high.x, static_cast<int>(weights.z), sum);
-  sum = __dp2a_hi(x.high.y, static_cast<int>(weights.z), sum);
-  sum = __dp2a_lo(x.high.z, static_cast<int>(weights.w), sum);
-  sum = __dp2a_hi(x.high.w, static_cast<int>(weights.w), sum);
-  return sum;
+// 16 weights (bytes) times 8 pairs.
+__device__ __forceinline__ int dot_signed(uint4 weights, int4 low, int4 high, int sum) {
+  sum = __dp2a_lo(low.x, static_cast<int>(weights.x), sum);
+  sum = __dp2a_hi(low.y, static_cast<int>(weights.x), sum);
+  sum = __dp2a_lo(low.z, static_cast<int>(weights.y), sum);
+  sum = __dp2a_hi(low.w, static_cast<int>(weights.y), sum);
+  sum = __dp2a_lo(high.x, static_cast<int>(weights.z), sum);
+  sum = __dp2a_hi(high.y, static_cast<int>(weights.z), sum);
+  sum = __dp2a_lo(high.z, static_cast<int>(weights.w), sum);
+  return __dp2a_hi(high.w, static_cast<int>(weights.w), sum);
+}
+// The same with weights of 0 to 255.
+__device__ __forceinline__ int dot_unsigned(uint4 weights, int4 low, int4 high, int sum) {
+  sum = dot_low_bytes(low.x, weights.x, sum);
+  sum = dot_high_bytes(low.y, weights.x, sum);
+  sum = dot_low_bytes(low.z, weights.y, sum);
+  sum = dot_high_bytes(low.w, weights.y, sum);
+  sum = dot_low_bytes(high.x, weights.z, sum);
+  sum = dot_high_bytes(high.y, weights.z, sum);
+  sum = dot_low_bytes(high.z, weights.w, sum);
+  return dot_high_bytes(high.w, weights.w, sum);
 }
 
 template <class F>
-__device__ __forceinline__ uint4 each(uint4 a, F f) {
+__device__ __forceinline__ uint4 each_word(uint4 a, F f) {
   return make_uint4(f(a.x), f(a.y), f(a.z), f(a.w));
 }
-__device__ __forceinline__ uint4 low_nibbles(uint4 q) {
-  return each(q, [](uint32_t w) { return w & 0x0f0f0f0fu; });
+template <class F>
+__device__ __forceinline__ uint4 each_word(uint4 a, uint4 b, F f) {
+  return make_uint4(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
 }
-__device__ __forceinline__ uint4 high_nibbles(uint4 q) {
-  return each(q, [](uint32_t w) { return w >> 4 & 0x0f0f0f0fu; });
-}
+__device__ __forceinline__ uint32_t rotated_left(uint32_t word, uint32_t bits) { return __funnelshift_l(word, word, bits); }
 
-// Nibbles with their fifth bits, that of byte b of word k at bit 8b + k.
-__device__ __forceinline__ uint4 with_fifth_bits(uint4 nibbles, uint32_t bits) {
-  return make_uint4(nibbles.x | (bits << 4 & 0x10101010u), nibbles.y | (bits << 3 & 0x10101010u), nibbles.z | (bits << 2 & 0x10101010u),
-                    nibbles.w | (bits << 1 & 0x10101010u));
-}
+// 32 numbers of a vector, one half after the other.
+struct Numbers32 {
+  uint32_t at, turn;  // pieces 4 * unit.., and what their swizzle adds
+  Group group;
+  // `unit` counts groups of 32 numbers.
+  __device__ __forceinline__ Numbers32(const Vector& v, uint32_t unit)
+      : at(v.place + unit * 64), turn((unit >> 1 & 3) * 16), group(shared_at<Group>(v.groups + unit * 16)) {}
+  __device__ __forceinline__ int4 piece(uint32_t i) const { return shared_at<int4>(at + (i * 16 ^ turn)); }
+};
 
-__device__ __forceinline__ uint32_t lane_of_warp() { return threadIdx.x % 32; }
-
-// Word `i` of the 8 lanes that share a block.
-__device__ __forceinline__ uint32_t of_block(uint32_t word, uint32_t i) { return __shfl_sync(~0u, word, (lane_of_warp() & 24) + i); }
-
-// How a type is loaded and multiplied. `load` takes the number of the lane's unit in the matrix at step 0 and how many
-// steps further on; `Parts` is what `decode` makes of a unit once for all its runs; `dot` is the product with run `r` of
-// the vector, which `run` tells the place of at step 0, in runs. All lanes of a warp call them together.
+// How a type lies and is multiplied. `dot(quants, extras, v, lane, unit, block)`: the product of chunk `lane` of the step
+// whose slot has its parts at `quants` and `extras`, with numbers 32 * unit.. of the vector (16 * unit.. of Q8_0, `WEIGHTS` *
+// unit.. of plain numbers).
 template <uint32_t TYPE>
 struct Block;
 
-// 256 weights in 144 bytes: d, dmin (f16), 8 scales and 8 minima of 6 bits in 12 bytes, 128 bytes of nibbles.
+// What 32 weights of a block of 256 share. Header: d, dmin (f16), then 8 scales and 8 minima of 6 bits in 12 bytes, those of
+// numbers 4 and more in two parts.
+struct Scales {
+  float d, dmin, minimum;
+  int scale;
+  __device__ __forceinline__ Scales(uint4 header, uint32_t s) {
+    const bool upper = s >= 4;
+    const uint32_t shift = s % 4 * 8, low = upper ? 0x0f : 0x3f, high = upper ? 0x30 : 0;
+    scale = static_cast<int>(((upper ? header.w : header.y) >> shift & low) | (header.y >> (shift + 2) & high));
+    minimum = static_cast<float>(((upper ? header.w : header.z) >> (upper ? shift + 4 : shift) & low) | (header.z >> (shift + 2) & high));
+    d = half_bits(header.x);
+    dmin = half_bits(header.x >> 16);
+  }
+  __device__ __forceinline__ float product(int sum, const Group& g) const {
+    return d * (g.scale * static_cast<float>(sum * scale)) - dmin * (minimum * g.sum);
+  }
+};
+
+// 256 weights in 144 bytes: a header, 128 bytes of nibbles. Weights 32s.. are the low (s even) or high nibbles of bytes
+// 32 * (s / 2)...
 template <>
 struct Block<Q4_K> {
-  static constexpr uint32_t WEIGHTS = 32;
   static constexpr bool VALUES = false;
-  struct Parts {
-    float d, dmin;
-    uint32_t scale, minimum;  // of both runs, in the low bytes
-  };
-  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
-    const uint8_t* super = m.at[0] + (unit / 8) * uint64_t{144} + step * 576;
-    Unit u;
-    u.quants = load_words(super + 16 + lane_of_warp() % 8 * 16);
-    u.more[0] = load_read_only<uint32_t>(super + lane_of_warp() % 4 * 4);
-    return u;
+  static constexpr uint32_t CHUNKS = 8, STRIDE = 144, START = 16;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = SPAN / 8;
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ Extra extra(uint32_t k) {
+    return Extra{0, k * 144, 144, k * 144};
   }
-  // `word` is word lane % 4 of d, dmin and the 12 bytes of scales and minima.
-  static __device__ __forceinline__ Parts header(uint32_t word) {
-    const uint32_t j = lane_of_warp() % 8 / 2, shift = (j & 1) * 16;
-    const uint32_t factors = of_block(word, 0), first = of_block(word, 1) >> shift, second = of_block(word, 2) >> shift,
-                   third = of_block(word, 3) >> shift;
-    const bool upper = j >= 2;
-    Parts p;
-    p.d = half_bits(factors);
-    p.dmin = half_bits(factors >> 16);
-    p.scale = upper ? (third & 0x0f0f) | (first & 0xc0c0) >> 2 : first & 0x3f3f;
-    p.minimum = upper ? (third >> 4 & 0x0f0f) | (second & 0xc0c0) >> 2 : second & 0x3f3f;
-    return p;
-  }
-  static __device__ __forceinline__ Parts decode(const Unit& u) { return header(u.more[0]); }
-  static __device__ __forceinline__ uint32_t run(uint32_t r) {
-    const uint32_t lane = lane_of_warp();
-    return lane / 8 * 16 + lane % 8 / 2 * 4 + lane % 2 + 2 * r;
-  }
-  static __device__ __forceinline__ float scaled(const Parts& p, uint4 weights, uint32_t r, const Run& x) {
-    const float scale = static_cast<float>(p.scale >> 8 * r & 0xff), minimum = static_cast<float>(p.minimum >> 8 * r & 0xff);
-    return p.d * scale * (x.scale.scale * static_cast<float>(dot_run(weights, x))) - p.dmin * minimum * x.scale.sum;
-  }
-  static __device__ __forceinline__ float dot(const Unit& u, const Parts& p, uint32_t r, const Run& x) {
-    return scaled(p, r ? high_nibbles(u.quants) : low_nibbles(u.quants), r, x);
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t) {
+    const uint32_t block = lane / 8, s = lane % 8, high = s % 2 * 4;
+    const Numbers32 x(v, unit);
+    // Halves lie the other way round in every second block, for the banks.
+    const uint32_t half = quants + block * 128 + s / 2 * 32, first = half + block % 2 * 16;
+    const uint32_t mask = 0x0f0f0f0fu << high;
+    auto nibbles = [&](uint32_t from) { return each_word(shared_at<uint4>(from), [&](uint32_t w) { return w & mask; }); };
+    int sum = dot_unsigned(nibbles(first), x.piece(0), x.piece(1), 0);
+    sum = dot_unsigned(nibbles(first ^ 16), x.piece(2), x.piece(3), sum);
+    return Scales(shared_at<uint4>(extras + block * 16), s).product(sum >> high, x.group);
   }
 };
 
-// 256 weights in 176 bytes, as planes: 128 bytes of nibbles, a word of fifth bits for each unit, the header of Q4_K.
+// 256 weights in 176 bytes: the header of Q4_K, 32 bytes of fifth bits, that of weight 32s + i at bit s of byte i, nibbles.
 template <>
 struct Block<Q5_K> {
-  static constexpr uint32_t WEIGHTS = 32;
   static constexpr bool VALUES = false;
-  using Parts = Block<Q4_K>::Parts;
-  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
-    Unit u;
-    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
-    u.more[0] = load_read_only<uint32_t>(m.at[2] + (unit / 8) * uint64_t{16} + lane_of_warp() % 4 * 4 + step * 64);
-    u.more[1] = load_read_only<uint32_t>(m.at[1] + unit * uint64_t{4} + step * 128);
-    return u;
+  static constexpr uint32_t CHUNKS = 8, STRIDE = 176, START = 48;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = SPAN / 8 * 3;
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ Extra extra(uint32_t k) {
+    return Extra{0, k / 3 * 176 + k % 3 * 16, 176, k / 3 * 176};
   }
-  static __device__ __forceinline__ Parts decode(const Unit& u) { return Block<Q4_K>::header(u.more[0]); }
-  static __device__ __forceinline__ uint32_t run(uint32_t r) { return Block<Q4_K>::run(r); }
-  static __device__ __forceinline__ float dot(const Unit& u, const Parts& p, uint32_t r, const Run& x) {
-    const uint4 nibbles = r ? high_nibbles(u.quants) : low_nibbles(u.quants);
-    return Block<Q4_K>::scaled(p, with_fifth_bits(nibbles, r ? u.more[1] >> 4 : u.more[1]), r, x);
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t) {
+    const uint32_t block = lane / 8, s = lane % 8, high = s % 2 * 4;
+    const Numbers32 x(v, unit);
+    const uint32_t half = quants + block * 128 + s / 2 * 32, first = half + block % 2 * 16, header = extras + block * 48;
+    auto weights = [&](uint32_t from, uint32_t bits) {
+      return each_word(shared_at<uint4>(from), shared_at<uint4>(bits), [&](uint32_t w, uint32_t b) {
+        return (w >> high & 0x0f0f0f0fu) | (rotated_left(b, 36 - s) & 0x10101010u);
+      });
+    };
+    int sum = dot_unsigned(weights(first, header + 16), x.piece(0), x.piece(1), 0);
+    sum = dot_unsigned(weights(first ^ 16, header + 32), x.piece(2), x.piece(3), sum);
+    return Scales(shared_at<uint4>(header), s).product(sum, x.group);
   }
 };
 
-// 256 weights in 210 bytes, as planes: 128 bytes of nibbles, two words of upper bit pairs and two scales (int8) for each
-// unit, d (f16). Value d * scale * (q - 32).
+// 256 weights in 210 bytes, as planes: 128 bytes of nibbles, 64 of bit pairs, 16 scales (int8), d (f16). Of weights 128n +
+// 32t + i, nibbles are those of bytes 64n + 32 (t % 2) + i, low for t < 2, the pair at bits 2t of byte 32n + i, and two scales
+// numbers 8n + 2t and 8n + 2t + 1. Value d * scale * (q - 32).
 template <>
 struct Block<Q6_K> {
-  static constexpr uint32_t WEIGHTS = 32;
   static constexpr bool VALUES = false;
-  struct Parts {
-    float d;
-  };
-  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
-    Unit u;
-    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
-    const uint2 bits = load_read_only<uint2>(m.at[1] + unit * uint64_t{8} + step * 256);
-    u.more[0] = bits.x;
-    u.more[1] = bits.y;
-    const uint32_t scales = load_read_only<uint16_t>(m.at[2] + unit * uint64_t{2} + step * 64);
-    u.more[2] = scales | static_cast<uint32_t>(load_read_only<uint16_t>(m.at[3] + (unit / 8) * uint64_t{2} + step * 8)) << 16;
-    return u;
+  static constexpr uint32_t CHUNKS = 8, STRIDE = 128, START = 0;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = SPAN / 8 * 5 + 2;
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ Extra extra(uint32_t k) {
+    constexpr uint32_t BLOCKS = SPAN / 8;
+    if (k < BLOCKS * 4) return Extra{1, k * 16, 64, k * 16};
+    if (k < BLOCKS * 5) return Extra{2, (k - BLOCKS * 4) * 16, 16, (k - BLOCKS * 4) * 16};
+    return Extra{3, (k - BLOCKS * 5) * 16, 2, (k - BLOCKS * 5) * 16};
   }
-  static __device__ __forceinline__ uint4 with_bit_pairs(uint4 nibbles, uint32_t bits) {
-    return make_uint4(nibbles.x | (bits << 4 & 0x30303030u), nibbles.y | (bits << 2 & 0x30303030u), nibbles.z | (bits & 0x30303030u),
-                      nibbles.w | (bits >> 2 & 0x30303030u));
-  }
-  static __device__ __forceinline__ Parts decode(const Unit& u) { return Parts{half_bits(u.more[2] >> 16)}; }
-  static __device__ __forceinline__ uint32_t run(uint32_t r) {
-    const uint32_t lane = lane_of_warp();
-    return lane / 8 * 16 + lane % 8 / 4 * 8 + lane % 4 + 4 * r;
-  }
-  static __device__ __forceinline__ float dot(const Unit& u, const Parts& p, uint32_t r, const Run& x) {
-    const float scale = static_cast<int8_t>(u.more[2] >> 8 * r);
-    const int sum = dot_run(with_bit_pairs(r ? high_nibbles(u.quants) : low_nibbles(u.quants), u.more[r]), x);
-    return p.d * scale * (x.scale.scale * static_cast<float>(sum) - 32.0f * x.scale.sum);
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t first_block) {
+    constexpr uint32_t BLOCKS = SPAN / 8;
+    const uint32_t block = lane / 8, s = lane % 8, t = s % 4;
+    const Numbers32 x(v, unit);
+    const uint32_t half = quants + block * 128 + s / 4 * 64 + t % 2 * 32, first = half + block % 2 * 16;
+    const uint32_t pairs = extras + block * 64 + s / 4 * 32;
+    auto weights = [&](uint32_t from, uint32_t bits) {
+      return each_word(shared_at<uint4>(from), shared_at<uint4>(bits), [&](uint32_t w, uint32_t b) {
+        return (w >> t / 2 * 4 & 0x0f0f0f0fu) | (rotated_left(b, 36 - 2 * t) & 0x30303030u);
+      });
+    };
+    const int one = dot_unsigned(weights(first, pairs), x.piece(0), x.piece(1), 0);
+    const int two = dot_unsigned(weights(first ^ 16, pairs + 16), x.piece(2), x.piece(3), 0);
+    const uint32_t scales = shared_at<uint16_t>(extras + BLOCKS * 64 + lane * 2);
+    const float d = half_bits(shared_at<uint16_t>(extras + BLOCKS * 80 + (2 * first_block & 15) + block * 2));
+    const float of_one = static_cast<float>(static_cast<int8_t>(scales)), of_two = static_cast<float>(static_cast<int8_t>(scales >> 8));
+    return d * (of_one * (x.group.scale * static_cast<float>(one) - 32.0f * x.group.first) +
+                of_two * (x.group.scale * static_cast<float>(two) - 32.0f * x.group.last));
   }
 };
 
-// 16 of 32 weights in 34 bytes, as planes: int8 values, d (f16).
+// 32 weights in 34 bytes, as planes: int8 values, d (f16).
 template <>
 struct Block<Q8_0> {
-  static constexpr uint32_t WEIGHTS = 16;
   static constexpr bool VALUES = false;
-  struct Parts {};
-  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
-    Unit u;
-    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
-    u.more[0] = load_read_only<uint16_t>(m.at[1] + (unit / 2) * uint64_t{2} + step * 32);
-    return u;
+  static constexpr uint32_t CHUNKS = 2, STRIDE = 32, START = 0;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = SPAN / 16 + 1;
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ Extra extra(uint32_t k) {
+    return Extra{1, k * 16, 2, k * 16};
   }
-  static __device__ __forceinline__ Parts decode(const Unit&) { return Parts{}; }
-  static __device__ __forceinline__ uint32_t run(uint32_t) { return lane_of_warp(); }
-  static __device__ __forceinline__ float dot(const Unit& u, const Parts&, uint32_t, const Run& x) {
-    return half_bits(u.more[0]) * (x.scale.scale * static_cast<float>(dot_run(u.quants, x)));
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t block) {
+    const Numbers32 x(v, unit / 2);
+    const uint32_t i = unit % 2 * 2;
+    const int sum = dot_signed(shared_at<uint4>(quants + lane * 16), x.piece(i), x.piece(i + 1), 0);
+    const float d = half_bits(shared_at<uint16_t>(extras + (2 * block & 15) + lane / 2 * 2));
+    return d * (x.group.scale * static_cast<float>(sum));
   }
 };
 
-// Bits 4i to 4i + 3 of `bits` as bit 4 of four bytes.
-__device__ __forceinline__ uint32_t spread_bits(uint32_t bits, uint32_t i) {
-  return ((bits >> 4 * i & 0xf) * 0x00204081u & 0x01010101u) << 4;
-}
-// Nibbles with fifth bits that lie one behind another, as in the file.
-__device__ __forceinline__ uint4 with_bits_in_order(uint4 nibbles, uint32_t bits) {
-  return make_uint4(nibbles.x | spread_bits(bits, 0), nibbles.y | spread_bits(bits, 1), nibbles.z | spread_bits(bits, 2),
-                    nibbles.w | spread_bits(bits, 3));
+// Nibbles, and behind them a fifth bit each; those of the low nibbles first.
+__device__ __forceinline__ int dot_fifth_bits(uint32_t quants, uint32_t bits, const Numbers32& x) {
+  const uint4 q = shared_at<uint4>(quants);
+  // Bits 4i to 4i + 3 as bit 4 of four bytes.
+  auto spread = [](uint32_t b) { return (b & 0xf) * 0x00204081u << 4 & 0x10101010u; };
+  auto weights = [&](uint32_t shift, uint32_t b) {
+    auto with = [&](uint32_t w, uint32_t i) { return (w >> shift & 0x0f0f0f0fu) | spread(b >> 4 * i); };
+    return make_uint4(with(q.x, 0), with(q.y, 1), with(q.z, 2), with(q.w, 3));
+  };
+  const int sum = dot_unsigned(weights(0, bits), x.piece(0), x.piece(1), 0);
+  return dot_unsigned(weights(4, bits >> 16), x.piece(2), x.piece(3), sum);
 }
 
 // 32 weights in 22 bytes, as planes: 16 bytes of nibbles, 32 fifth bits, d (f16). Value d * (q - 16).
 template <>
 struct Block<Q5_0> {
-  static constexpr uint32_t WEIGHTS = 32;
   static constexpr bool VALUES = false;
-  struct Parts {};
-  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
-    Unit u;
-    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
-    u.more[0] = load_read_only<uint32_t>(m.at[1] + unit * uint64_t{4} + step * 128);
-    u.more[1] = load_read_only<uint16_t>(m.at[2] + unit * uint64_t{2} + step * 64);
-    return u;
+  static constexpr uint32_t CHUNKS = 1, STRIDE = 16, START = 0;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = SPAN / 4 + 1 + SPAN / 8 + 1;
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ Extra extra(uint32_t k) {
+    constexpr uint32_t BITS = SPAN / 4 + 1;
+    return k < BITS ? Extra{1, k * 16, 4, k * 16} : Extra{2, (k - BITS) * 16, 2, (k - BITS) * 16};
   }
-  static __device__ __forceinline__ Parts decode(const Unit&) { return Parts{}; }
-  static __device__ __forceinline__ uint32_t run(uint32_t r) { return lane_of_warp() * 2 + r; }
-  static __device__ __forceinline__ int integers(const Unit& u, uint32_t r, const Run& x) {
-    const uint4 nibbles = r ? high_nibbles(u.quants) : low_nibbles(u.quants);
-    return dot_run(with_bits_in_order(nibbles, u.more[0] >> 16 * r), x);
-  }
-  static __device__ __forceinline__ float dot(const Unit& u, const Parts&, uint32_t r, const Run& x) {
-    return half_bits(u.more[1]) * (x.scale.scale * static_cast<float>(integers(u, r, x)) - 16.0f * x.scale.sum);
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t block) {
+    const Numbers32 x(v, unit);
+    const int sum = dot_fifth_bits(quants + lane * 16, shared_at<uint32_t>(extras + (4 * block & 15) + lane * 4), x);
+    const float d = half_bits(shared_at<uint16_t>(extras + (SPAN / 4 + 1) * 16 + (2 * block & 15) + lane * 2));
+    return d * (x.group.scale * static_cast<float>(sum) - 16.0f * x.group.sum);
   }
 };
 
 // 32 weights in 24 bytes, as planes: 16 bytes of nibbles, 32 fifth bits, d and m (f16). Value d * q + m.
 template <>
 struct Block<Q5_1> {
-  static constexpr uint32_t WEIGHTS = 32;
   static constexpr bool VALUES = false;
-  struct Parts {};
-  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
-    Unit u;
-    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
-    u.more[0] = load_read_only<uint32_t>(m.at[1] + unit * uint64_t{4} + step * 128);
-    u.more[1] = load_read_only<uint32_t>(m.at[2] + unit * uint64_t{4} + step * 128);
-    return u;
+  static constexpr uint32_t CHUNKS = 1, STRIDE = 16, START = 0;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = 2 * (SPAN / 4 + 1);
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ Extra extra(uint32_t k) {
+    constexpr uint32_t BITS = SPAN / 4 + 1;
+    return k < BITS ? Extra{1, k * 16, 4, k * 16} : Extra{2, (k - BITS) * 16, 4, (k - BITS) * 16};
   }
-  static __device__ __forceinline__ Parts decode(const Unit&) { return Parts{}; }
-  static __device__ __forceinline__ uint32_t run(uint32_t r) { return Block<Q5_0>::run(r); }
-  static __device__ __forceinline__ float dot(const Unit& u, const Parts&, uint32_t r, const Run& x) {
-    return half_bits(u.more[1]) * (x.scale.scale * static_cast<float>(Block<Q5_0>::integers(u, r, x))) +
-           half_bits(u.more[1] >> 16) * x.scale.sum;
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t block) {
+    const Numbers32 x(v, unit);
+    const uint32_t off = (4 * block & 15) + lane * 4;
+    const int sum = dot_fifth_bits(quants + lane * 16, shared_at<uint32_t>(extras + off), x);
+    const uint32_t factors = shared_at<uint32_t>(extras + (SPAN / 4 + 1) * 16 + off);
+    return half_bits(factors) * (x.group.scale * static_cast<float>(sum)) + half_bits(factors >> 16) * x.group.sum;
   }
 };
 
-// Numbers are multiplied as they are; `pair` makes two of a word.
-struct Numbers {
+// Numbers are multiplied as they are.
+struct Plain {
   static constexpr bool VALUES = true;
-  static __device__ __forceinline__ Unit load(const Planes& m, uint32_t unit, uint32_t step) {
-    Unit u;
-    u.quants = load_words(m.at[0] + unit * uint64_t{16} + step * 512);
-    return u;
+  static constexpr uint32_t CHUNKS = 1, STRIDE = 16, START = 0;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = 0;
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ Extra extra(uint32_t) {
+    return Extra{0, 0, 0, ~0u};
   }
 };
+
+__device__ __forceinline__ float dot4(float4 a, float4 b) { return a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w; }
 
 template <>
-struct Block<F32> : Numbers {
-  static constexpr uint32_t WEIGHTS = 4;
-  static __device__ __forceinline__ float dot(const Unit& u, const float (&x)[WEIGHTS]) {
-    return __uint_as_float(u.quants.x) * x[0] + __uint_as_float(u.quants.y) * x[1] + __uint_as_float(u.quants.z) * x[2] +
-           __uint_as_float(u.quants.w) * x[3];
+struct Block<F32> : Plain {
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t, const Vector& v, uint32_t lane, uint32_t unit, uint32_t) {
+    return dot4(shared_at<float4>(quants + lane * 16), shared_at<float4>(v.place + unit * 16));
   }
 };
 
-// 8 weights of 16 bits.
+// 8 numbers of 16 bits; `pair` makes two of a word.
 template <class Pair>
-__device__ __forceinline__ float dot_halves(uint4 words, const float (&x)[8], Pair pair) {
+__device__ __forceinline__ float dot_halves(uint32_t quants, const Vector& v, uint32_t lane, uint32_t unit, Pair pair) {
+  const uint4 words = shared_at<uint4>(quants + lane * 16);
   const float2 a = pair(words.x), b = pair(words.y), c = pair(words.z), d = pair(words.w);
-  return a.x * x[0] + a.y * x[1] + b.x * x[2] + b.y * x[3] + c.x * x[4] + c.y * x[5] + d.x * x[6] + d.y * x[7];
+  return dot4(make_float4(a.x, a.y, b.x, b.y), shared_at<float4>(v.place + unit * 32)) +
+         dot4(make_float4(c.x, c.y, d.x, d.y), shared_at<float4>(v.place + unit * 32 + 16));
 }
 
 template <>
-struct Block<F16> : Numbers {
-  static constexpr uint32_t WEIGHTS = 8;
-  static __device__ __forceinline__ float dot(const Unit& u, const float (&x)[WEIGHTS]) {
-    return dot_halves(u.quants, x, [](uint32_t w) { return make_float2(half_bits(w), half_bits(w >> 16)); });
+struct Block<F16> : Plain {
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t, const Vector& v, uint32_t lane, uint32_t unit, uint32_t) {
+    return dot_halves(quants, v, lane, unit, [](uint32_t w) { return make_float2(half_bits(w), half_bits(w >> 16)); });
   }
 };
 
 template <>
-struct Block<BF16> : Numbers {
-  static constexpr uint32_t WEIGHTS = 8;
-  static __device__ __forceinline__ float dot(const Unit& u, const float (&x)[WEIGHTS]) {
-    return dot_halves(u.quants, x, [](uint32_t w) { return make_float2(__uint_as_float(w << 16), __uint_as_float(w & 0xffff0000u)); });
+struct Block<BF16> : Plain {
+  template <uint32_t SPAN>
+  static __device__ __forceinline__ float dot(uint32_t quants, uint32_t, const Vector& v, uint32_t lane, uint32_t unit, uint32_t) {
+    return dot_halves(quants, v, lane, unit,
+                      [](uint32_t w) { return make_float2(__uint_as_float(w << 16), __uint_as_float(w & 0xffff0000u)); });
   }
 };
 
-// Calls f with the block of a type that is known at run time; all lanes of a warp agree on it.
-template <class F>
-__device__ __forceinline__ void with_block(uint32_t type, F f) {
-  switch (type) {
-    case Q4_K: return f(Block<Q4_K>{});
-    case Q5_K: return f(Block<Q5_K>{});
-    case Q6_K: return f(Block<Q6_K>{});
-    case Q8_0: return f(Block<Q8_0>{});
-    case Q5_0: return f(Block<Q5_0>{});
-    case Q5_1: return f(Block<Q5_1>{});
-    case F16: return f(Block<F16>{});
-    case BF16: return f(Block<BF16>{});
-    default: return f(Block<F32>{});
+// Types that a kernel has code for: what is not there takes no place in the instruction cache.
+template <uint32_t... TYPE>
+struct Types {
+  // Calls f with the block of a type that is known at run time; all lanes of a warp agree on it.
+  template <class F>
+  static __device__ __forceinline__ void with_block(uint32_t type, F f) {
+    // Not more than one of them is called.
+    (void)((type == TYPE && (f(Block<TYPE>{}), true)) || ...);
   }
-}
+};
+using AllTypes = Types<Q4_K, Q6_K, Q5_K, F32, Q8_0, Q5_0, Q5_1, F16, BF16>;

@@ -1,6 +1,6 @@
 // One step of Gated DeltaNet: causal convolution, SiLU, unit queries and keys, gated delta rule.
 //
-// Grid (value_heads, ceil(value_dim / 32)), block 256: a block takes 32 rows of a head's state [value_dim][KEY_DIM], 8
+// Grid (at least value_heads, ceil(value_dim / 32)), block 256: a block takes 32 rows of a head's state [value_dim][KEY_DIM], 8
 // lanes a row, so a warp's load touches 4 rows of 128 contiguous bytes. Value head h uses key head h % key_heads; every
 // block convolves the channels that it needs itself.
 // One pass over the state S: with k.S and q.S of the old state, change = beta * (v - decay * k.S),
@@ -110,6 +110,8 @@ __device__ __forceinline__ void step(const DeltaArgs& args) {
   constexpr uint32_t QUADS = KEY_DIM / 4 / LANES;
   __shared__ __align__(16) float active[Channels<KEY_DIM>::COUNT];
   launch_next_grid();
+  // Blocks beyond the heads hold places that the next grid's would crowd into.
+  if (blockIdx.x >= args.value_heads) return wait_for_previous_grid();
   const uint32_t head = blockIdx.x, row = blockIdx.y * ROWS + threadIdx.x / LANES, lane = threadIdx.x % LANES;
   const bool exists = row < args.value_dim;
   const uint32_t value_row = head * args.value_dim + row;

@@ -1,15 +1,14 @@
 // The routed experts of a token: gate and up projections, then down projections with the expert that every token uses (or,
 // in Gemma, the dense MLP beside). Which rows are read follows from the router's logits on the device.
-// A warp takes a pair of rows (up) or a row of all chosen experts, or a piece of it (down), at a time.
 
 #include "router.cuh"
-#include "rows.cuh"
+#include "slots.cuh"
 #include "token.cuh"
 
 struct ExpertsUpArgs {
   Norms norms;
   Matrix gate;  // [experts][width] rows, or [experts][2 * width] with the gates' first and `up` empty
-  Matrix up;
+  Matrix up;    // of the same type
   const float* router;        // logits [experts]
   const float* expert_scale;  // [experts] or null
   const Token* token;
@@ -23,102 +22,116 @@ struct ExpertsUpArgs {
   uint32_t activation;    // 0: SiLU, 1: GELU (tanh)
   uint32_t trace_stride;  // from step to step, in ids
   uint32_t trace_steps;
+  uint32_t units;  // chunks of a row
+  uint32_t ring;   // where rings begin in dynamic shared memory
+  uint32_t slots;  // of a ring
+  uint32_t unused;
 };
-static_assert(sizeof(ExpertsUpArgs) == 256, "the host writes this record");
+static_assert(sizeof(ExpertsUpArgs) == 272, "the host writes this record");
 
-// Division by a number that many are divided by: exact while the product of both is below 2^32.
-struct Divisor {
-  uint64_t inverse;
-  __device__ __forceinline__ explicit Divisor(uint32_t by) : inverse(uint64_t{~0u / by} + 1) {}
-  __device__ __forceinline__ uint32_t quotient(uint32_t n) const { return static_cast<uint32_t>(n * inverse >> 32); }
-};
+// A warp's way through pairs of rows of the chosen experts, gate and up.
+struct PairCursor {
+  uint32_t pair;
+  uint32_t unit;  // the step's first chunk, counted in its rows
 
-// Pairs of rows of the chosen experts.
-struct Pairs {
-  const ExpertsUpArgs& args;
-  const uint32_t* ids;
-  const Vector& v;
-  uint32_t units;
-  Divisor width;
-
-  // The first unit of pair `pair`, of the gate projection or the up projection.
-  __device__ __forceinline__ uint32_t row(uint32_t pair, bool up) const {
-    const uint32_t slot = width.quotient(pair), row = pair - slot * args.width, first = ids[slot] * args.width;
-    return is_fused() ? 2 * first + (up ? args.width : 0) + row : first + row;
+  // False where the next step is another pair's.
+  __device__ __forceinline__ bool advance(const ExpertsUpArgs& args) {
+    unit += 32;
+    if (unit < args.units) return true;
+    unit = 0;
+    pair += gridDim.x * (blockDim.x / 32);
+    return false;
   }
-  __device__ __forceinline__ bool is_fused() const { return args.up.plane[0] == nullptr; }
-  // Of two types: rare, and without loads in advance.
-  __device__ __forceinline__ bool is_mixed() const { return !is_fused() && args.up.type != args.gate.type; }
-  __device__ __forceinline__ Planes planes(int r) const { return planes_of(r > 0 && !is_fused() ? args.up : args.gate); }
-  __device__ __forceinline__ void emit(uint32_t pair, float gate, float up) const {
-    const float open = args.activation == 0 ? silu(gate) : gelu_tanh(gate);
-    if (lane_of_warp() == 0) args.out[pair] = open * up;
+  // The gate's row's first chunk of the step, counted in its matrix.
+  __device__ __forceinline__ uint32_t chunk(const ExpertsUpArgs& args, const uint32_t* ids) const {
+    if (pair >= args.used * args.width) return 0;
+    const uint32_t slot = pair / args.width, row = pair - slot * args.width, first = ids[slot] * args.width;
+    return (args.up.plane[0] ? first + row : 2 * first + row) * args.units + unit;
   }
 };
 
-struct Pair {
-  uint32_t first[2];
-  Batch<2, 2> batch;
-  __device__ __forceinline__ void begin(const Pairs& pairs, uint32_t pair) {
-    first[0] = pairs.row(pair, false) * pairs.units;
-    first[1] = pairs.row(pair, true) * pairs.units;
-    batch.begin(pairs.args.gate.type, [&](int r) { return pairs.planes(r); }, first, pairs.units);
+// The first 15 warps make the vector while the last chooses the experts.
+constexpr uint32_t UP_VECTOR_THREADS = 480;
+
+template <class B>
+__device__ __forceinline__ void multiply_pairs(const ExpertsUpArgs& args, const uint32_t* ids, const Vector& v) {
+  using Ring = Slots<B, 2, 32>;
+  const uint8_t* const planes[2] = {args.gate.plane[0], args.up.plane[0] ? args.up.plane[0] : args.gate.plane[0]};
+  Lane lane;
+  Ring ring{args.ring, args.slots, lane};
+  ring.aim(args.gate);
+  PairCursor ahead{threadIdx.x / 32 * gridDim.x + blockIdx.x, 0}, here = ahead;
+  uint32_t chunk = ahead.chunk(args, ids);
+  const uint32_t pairs = args.used * args.width, to_up = args.up.plane[0] ? 0 : args.width * args.units;
+  auto fetch = [&] {
+    if (ahead.pair < pairs) {
+      const uint32_t chunks[2] = {chunk, chunk + to_up};
+      ring.fetch(planes, chunks, args.units - ahead.unit);
+      chunk = ahead.advance(args) ? chunk + 32 : ahead.chunk(args, ids);
+    }
+    tile::end_copies();
+    ring.next();
+  };
+#pragma unroll 1
+  for (uint32_t i = 0; i < args.slots; i++) fetch();
+  // The vector has been made.
+  __syncthreads();
+  float sums[2] = {0, 0};
+  while (here.pair < pairs) {
+    ring.wait();
+    if (here.unit + lane_of_warp() < args.units) {
+      const uint32_t first = here.chunk(args, ids), chunks[2] = {first, first + to_up};
+      ring.add(v, here.unit + lane_of_warp(), chunks, sums);
+    }
+    // The slot may be filled again.
+    __syncwarp();
+    fetch();
+    const uint32_t pair = here.pair;
+    if (here.advance(args)) continue;
+    const float gate = warp_sum(sums[0]), up = warp_sum(sums[1]);
+    if (lane_of_warp() == 0) args.out[pair] = (args.activation == 0 ? silu(gate) : gelu_tanh(gate)) * up;
+    sums[0] = sums[1] = 0;
   }
-  __device__ __forceinline__ void finish(const Pairs& pairs, uint32_t pair) {
-    float sums[2];
-    batch.finish(pairs.args.gate.type, [&](int r) { return pairs.planes(r); }, first, pairs.units, pairs.v, 0, sums);
-    pairs.emit(pair, sums[0], sums[1]);
-  }
+}
+
+struct Chosen {
+  uint32_t ids[MOST_USED];
+  float weights[MOST_USED];
 };
 
-constexpr uint32_t UP_VECTOR_THREADS = 512;
-
-// The first 16 warps make the vector while another one chooses the experts.
-extern "C" __global__ void __launch_bounds__(UP_VECTOR_THREADS + 32, 1) experts_up(const __grid_constant__ ExpertsUpArgs args) {
-  __shared__ uint32_t ids[MOST_USED];
-  __shared__ float weights[MOST_USED];
-  if (threadIdx.x < UP_VECTOR_THREADS) prepare_vectors(args.norms, UP_VECTOR_THREADS);
-  const Divisor width(args.width);
+template <class TYPES>
+__device__ __forceinline__ void experts_up_rows(const ExpertsUpArgs& args, Chosen& chosen) {
+  uint32_t* const ids = chosen.ids;
+  const bool chooses = threadIdx.x >= UP_VECTOR_THREADS;
+  if (!chooses) prepare_vector(args.norms, 0, UP_VECTOR_THREADS);
   keep_loads_above();
-  // Behind the wait: the down projection may then count on the router's logits before its own wait.
   wait_for_previous_grid();
   launch_next_grid();
-  Vector vectors[2] = {};
-  if (threadIdx.x < UP_VECTOR_THREADS) {
-    make_vectors(args.norms, vectors, UP_VECTOR_THREADS);
+  const Vector v(args.norms.place, args.norms.columns, takes_values(args.gate));
+  if (!chooses) {
+    make_vector(args.norms, 0, v, UP_VECTOR_THREADS, 0);
   } else {
-    choose_experts(args.router, args.experts, args.used, args.expert_scale, ids, weights);
-  }
-  __syncthreads();
-  if (threadIdx.x >= UP_VECTOR_THREADS) {
+    choose_experts(args.router, args.experts, args.used, args.expert_scale, ids, chosen.weights);
     const uint32_t i = lane_of_warp();
     if (blockIdx.x == 0 && i < args.used) {
       args.chosen[i] = ids[i];
-      args.weight[i] = weights[i];
+      args.weight[i] = chosen.weights[i];
       args.trace[args.token->step % args.trace_steps * args.trace_stride + i] = ids[i];
     }
-    return;
   }
+  __syncthreads();
+  TYPES::with_block(args.gate.type, [&](auto block) { multiply_pairs<decltype(block)>(args, ids, v); });
+}
 
-  const Pairs pairs{args, ids, vectors[0], units_of(args.gate), width};
-  const uint32_t all = args.used * args.width, step = gridDim.x * (UP_VECTOR_THREADS / 32);
-  uint32_t pair = threadIdx.x / 32 * gridDim.x + blockIdx.x;
-  if (pairs.is_mixed()) {
-    for (; pair < all; pair += step) {
-      const float gate = row_product(args.gate, pairs.row(pair, false), vectors[0]);
-      pairs.emit(pair, gate, row_product(args.up, pairs.row(pair, true), vectors[0]));
-    }
-    return;
-  }
-  for (; pair < all; pair += 2 * step) {
-    // Two pairs are under way at once.
-    Pair one, other;
-    const bool second = pair + step < all;
-    one.begin(pairs, pair);
-    if (second) other.begin(pairs, pair + step);
-    one.finish(pairs, pair);
-    if (second) other.finish(pairs, pair + step);
-  }
+extern "C" __global__ void __launch_bounds__(512, 1) experts_up(const __grid_constant__ ExpertsUpArgs args) {
+  __shared__ Chosen chosen;
+  experts_up_rows<AllTypes>(args, chosen);
+}
+
+// What most files have.
+extern "C" __global__ void __launch_bounds__(512, 2) experts_up_k(const __grid_constant__ ExpertsUpArgs args) {
+  __shared__ Chosen chosen;
+  experts_up_rows<Types<Q4_K, Q5_K>>(args, chosen);
 }
 
 struct ExpertsDownArgs {
@@ -136,124 +149,231 @@ struct ExpertsDownArgs {
   uint32_t width;
   uint32_t rows;
   uint32_t shared_width;
-  uint32_t add;  // out += instead of out =
+  uint32_t add;           // out += instead of out =
+  uint32_t units;         // chunks of an expert's row
+  uint32_t shared_units;  // chunks of a shared row
+  uint32_t first_steps;   // of a row's first item, of which the shared row's are the first
+  uint32_t steps;         // of every other item
+  uint32_t items;         // of a row
+  uint32_t ring;          // where rings begin in dynamic shared memory, behind the vectors
+  uint32_t slots;         // of a ring
+  uint32_t unused;
 };
-static_assert(sizeof(ExpertsDownArgs) == 160, "the host writes this record");
+static_assert(sizeof(ExpertsDownArgs) == 192, "the host writes this record");
 
-// Most steps of a row that a warp takes; longer rows are cut into pieces.
-constexpr uint32_t MOST_DOWN_STEPS = 4;
-constexpr int DOWN_SHARED_DEPTH = 2;
-// Most pieces of a block's rows.
-constexpr uint32_t MOST_DOWN_PIECES = 512;
+// A row's weights are those of the shared expert and those of each expert chosen, one behind the other, cut into parts of 16
+// chunks; a step is two parts, one for each half of a warp. A row's steps are dealt to items, and items to warps.
+constexpr uint32_t SPAN = 16;
+constexpr uint32_t MOST_PARTS = 128;
+// Most items of a block.
+constexpr uint32_t MOST_DOWN_ITEMS = 512;
 
-// Units of all chosen experts' rows number `row` as one sequence, which is the sequence of the hidden vectors.
-struct RoutedRow {
-  Unit units[MOST_DOWN_STEPS][1];
-  // The steps from `step` on. A lane's unit of step d is number `at[d]` of row 0.
-  template <class B>
-  __device__ __forceinline__ void load(const Planes& planes, const uint32_t (&at)[MOST_DOWN_STEPS], uint32_t row_first) {
-#pragma unroll
-    for (int d = 0; d < MOST_DOWN_STEPS; d++) {
-      units[d][0] = Unit{};
-      if (at[d] != ~0u) units[d][0] = B::load(planes, at[d] + row_first, 0);
+struct alignas(16) Part {
+  uint32_t chunk;  // in row 0, counted in its matrix
+  uint32_t unit;   // the same, counted in its vector
+  uint32_t left;   // chunks from there on
+  uint32_t units;  // chunks of a row; of the shared expert's, with the top bit set
+};
+constexpr uint32_t OF_SHARED = 0x80000000u;
+
+// A warp's way through the steps of its items, `from` to `to` of every row.
+struct PartCursor {
+  uint32_t item;
+  uint32_t step, end;
+  uint32_t row;
+
+  __device__ __forceinline__ void settle(const ExpertsDownArgs& args, uint32_t from, uint32_t to) {
+    const uint32_t each = to - from, n = each == 1 ? item : item / each, k = from + item - n * each;
+    row = blockIdx.x + n * gridDim.x;
+    step = k == 0 ? 0 : args.first_steps + (k - 1) * args.steps;
+    end = step + (k == 0 ? args.first_steps : args.steps);
+  }
+};
+
+// A warp's share of a block's items `from` to `to` of each row, which are of one type.
+template <class B>
+struct PartShare {
+  using Ring = Slots<B, 2, SPAN>;
+  const ExpertsDownArgs& args;
+  const Part* parts;
+  uint32_t rows, from, to;
+  Ring ring;
+  PartCursor& ahead;
+  uint32_t (&extra)[2];  // where the lane's extra lies, of experts and of shared rows: their planes lie differently far apart
+
+  __device__ __forceinline__ void aim() {
+    ring.aim(args.shared);
+    extra[1] = ring.lane.extra;
+    ring.aim(args.down);
+    extra[0] = ring.lane.extra;
+    ahead.item = threadIdx.x / 32;
+    ahead.settle(args, from, to);
+  }
+  __device__ __forceinline__ Part part(uint32_t step) const { return parts[2 * step + lane_of_warp() / SPAN]; }
+  __device__ __forceinline__ void fetch() {
+    if (ahead.item < rows * (to - from)) {
+      const Part p = part(ahead.step);
+      const bool shared = p.units & OF_SHARED;
+      const uint8_t* const planes[1] = {shared ? args.shared.plane[0] : args.down.plane[0]};
+      const uint32_t chunk[1] = {p.chunk + ahead.row * (p.units & ~OF_SHARED)};
+      ring.lane.extra = shared ? extra[1] : extra[0];
+      ring.fetch(planes, chunk, p.left);
+      if (++ahead.step == ahead.end) {
+        ahead.item += blockDim.x / 32;
+        ahead.settle(args, from, to);
+      }
+    }
+    tile::end_copies();
+    ring.next();
+  }
+  __device__ __forceinline__ void begin() {
+#pragma unroll 1
+    for (uint32_t i = 0; i < ring.count; i++) fetch();
+  }
+  // The products of a row's item k to partial[row of the block * items + k].
+  __device__ __forceinline__ void multiply(const Vector& v, float* partial) {
+    ring.restart();
+    PartCursor here;
+    here.item = threadIdx.x / 32;
+    here.settle(args, from, to);
+    float sums[1] = {0};
+    while (here.item < rows * (to - from)) {
+      const Part p = part(here.step);
+      const uint32_t chunk[1] = {p.chunk + here.row * (p.units & ~OF_SHARED)}, in_part = lane_of_warp() % SPAN;
+      ring.wait();
+      if (in_part < p.left) ring.add(v, p.unit + in_part, chunk, sums);
+      // The slot may be filled again.
+    __syncwarp();
+      fetch();
+      if (++here.step < here.end) continue;
+      sums[0] = warp_sum(sums[0]);
+      if (lane_of_warp() == 0) partial[here.item / (to - from) * args.items + from + here.item % (to - from)] = sums[0];
+      sums[0] = 0;
+      here.item += blockDim.x / 32;
+      here.settle(args, from, to);
     }
   }
 };
 
-extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_constant__ ExpertsDownArgs args) {
-  __shared__ uint32_t ids[MOST_USED];
-  __shared__ float weights[MOST_USED];
-  __shared__ float partial[MOST_DOWN_PIECES];
+// Both vectors are one where they have one form: the experts', then, from a whole group of warps' work on, the shared one.
+__device__ __forceinline__ bool one_vector(const ExpertsDownArgs& args) { return takes_values(args.shared) == takes_values(args.down); }
+__device__ __forceinline__ uint32_t shared_octet(const ExpertsDownArgs& args) { return (args.used * args.width / 8 + 31) / 32 * 32; }
+
+// Part `q` of every row.
+__device__ __forceinline__ Part part_of(const ExpertsDownArgs& args, uint32_t q) {
+  const uint32_t of_shared = (args.shared_units + SPAN - 1) / SPAN, of_expert = (args.units + SPAN - 1) / SPAN;
+  if (q < of_shared) {
+    const uint32_t before = one_vector(args) ? shared_octet(args) * 8 / (args.shared_width / args.shared_units) : 0;
+    return Part{q * SPAN, before + q * SPAN, args.shared_units - q * SPAN, args.shared_units | OF_SHARED};
+  }
+  // Where the shared row has items of its own, the experts' begin with a step.
+  const bool apart = args.shared_out || args.shared.type != args.down.type;
+  if (apart && q < 2 * args.first_steps) return Part{0, 0, 0, 0};
+  q -= apart ? 2 * args.first_steps : of_shared;
+  const uint32_t slot = q / of_expert, at = (q - slot * of_expert) * SPAN;
+  if (slot >= args.used) return Part{0, 0, 0, 0};
+  const uint32_t expert = __ldcg(args.chosen + slot);
+  return Part{expert * args.rows * args.units + at, slot * args.units + at, args.units - at, args.units};
+}
+
+// What the threads of a block share beside the vectors and the rings.
+struct DownShared {
+  Part parts[MOST_PARTS];
+  float weights[MOST_USED];
+  float partial[MOST_DOWN_ITEMS];
+};
+
+template <class TYPES>
+__device__ __forceinline__ void experts_down_rows(const ExpertsDownArgs& args, DownShared& shared) {
+  Part* const parts = shared.parts;
+  float *const weights = shared.weights, *const partial = shared.partial;
   launch_next_grid();
-  const uint32_t units = units_of(args.down), total = units * args.used, steps = (total + 31) / 32;
   const uint32_t rows = blockIdx.x < args.rows ? (args.rows - blockIdx.x + gridDim.x - 1) / gridDim.x : 0;
-  const uint32_t wanted = (steps + MOST_DOWN_STEPS - 1) / MOST_DOWN_STEPS;
-  const uint32_t pieces = wanted * ((args.rows + gridDim.x - 1) / gridDim.x) <= MOST_DOWN_PIECES ? wanted : 1;
-  const uint32_t piece_steps = (steps + pieces - 1) / pieces, shared_units = units_of(args.shared);
-  const Divisor by_units(units), by_width(args.width), by_pieces(pieces);
-  // The last piece, which may be the shortest, has the shared row as well.
-  Batch<1, DOWN_SHARED_DEPTH> beside;
-  uint32_t beside_row[1] = {0};
-  auto beside_planes = [&](int) { return planes_of(args.shared); };
-  uint32_t item = threadIdx.x / 32;
-  auto begin = [&] {
-    const uint32_t group = by_pieces.quotient(item);
-    if (group >= rows || item - group * pieces != pieces - 1) return;
-    beside_row[0] = (blockIdx.x + group * gridDim.x) * shared_units;
-    beside.begin(args.shared.type, beside_planes, beside_row, shared_units);
+  const bool alike = args.shared.type == args.down.type;
+  Lane lane;
+  PartCursor ahead;
+  uint32_t extra[2];
+  auto with_share = [&](uint32_t type, uint32_t from, uint32_t to, auto f) {
+    TYPES::with_block(type, [&](auto block) {
+      using Share = PartShare<decltype(block)>;
+      f(Share{args, parts, rows, from, to, {args.ring, args.slots, lane}, ahead, extra});
+    });
   };
-  begin();
+  // Items of one type are one pass.
+  const uint32_t of_first = alike ? args.items : 1;
+  with_share(args.shared.type, 0, of_first, [](auto share) { share.aim(); });
+  const uint32_t columns = args.used * args.width, routed_octets = columns / 8, shared_octets = args.shared_width / 8;
+  const uint32_t first_shared = shared_octet(args);
+  const uint32_t slot_of_mine = threadIdx.x * 8 / args.width;
+  const uint32_t parts_of_row = 2 * (args.first_steps + (args.items - 1) * args.steps);
   keep_loads_above();
   wait_for_previous_grid();
 
-  if (threadIdx.x < args.used) {
-    ids[threadIdx.x] = __ldcg(args.chosen + threadIdx.x);
-    weights[threadIdx.x] = __ldcg(args.weight + threadIdx.x);
-  }
-  __syncthreads();
-  Workspace space;
-  const uint32_t columns = args.used * args.width;
-  const VectorStore routed(space, columns, takes_values(args.down), !takes_values(args.down));
-  const VectorStore other(space, args.shared_width, takes_values(args.shared), !takes_values(args.shared));
-  const float4 nothing = make_float4(0, 0, 0, 0);
-  // The weights go into the vector: a row then has one sum.
-  for (uint32_t q = threadIdx.x; q < padded(columns) / 4; q += blockDim.x) {
-    routed.put(q < columns / 4 ? activation(args.hidden, q) * weights[by_width.quotient(4 * q)] : nothing, q);
-  }
+  const Octet nothing = {make_float4(0, 0, 0, 0), make_float4(0, 0, 0, 0)};
+  const Octet mine = threadIdx.x < routed_octets ? activation(args.hidden, threadIdx.x) : nothing;
+  // The last warps' threads have less to read.
+  const uint32_t backwards = blockDim.x - 1 - threadIdx.x;
+  for (uint32_t q = backwards; q < parts_of_row; q += blockDim.x) parts[q] = part_of(args, q);
+  if (threadIdx.x < args.used) weights[threadIdx.x] = __ldcg(args.weight + threadIdx.x);
   const float gate = args.shared_gate ? sigmoid(__ldcg(args.shared_gate)) : 1.0f;
-  for (uint32_t q = threadIdx.x; q < padded(args.shared_width) / 4; q += blockDim.x) {
-    other.put(q < args.shared_width / 4 ? activation(args.shared_hidden, q) * gate : nothing, q);
-  }
   __syncthreads();
-
-  const Planes planes = planes_of(args.down);
-  while (item < rows * pieces) {
-    const uint32_t group = by_pieces.quotient(item), piece = item - group * pieces, row = blockIdx.x + group * gridDim.x;
-    // Under way while the sum is made.
-    const float old = args.add ? __ldcg(args.out + row) : 0;
-    const uint32_t first = piece * piece_steps, last = min(first + piece_steps, steps);
-    float sums[1] = {0};
-    with_block(args.down.type, [&](auto block) {
-      using B = decltype(block);
-      for (uint32_t from = first; from < last; from += MOST_DOWN_STEPS) {
-        uint32_t at[MOST_DOWN_STEPS];
-#pragma unroll
-        for (int d = 0; d < MOST_DOWN_STEPS; d++) {
-          const uint32_t unit = (from + d) * 32 + lane_of_warp(), slot = by_units.quotient(unit);
-          at[d] = from + d < last && unit < total ? ids[slot] * args.rows * units + unit - slot * units : ~0u;
-        }
-        RoutedRow loaded;
-        loaded.load<B>(planes, at, row * units);
-#pragma unroll
-        for (int d = 0; d < MOST_DOWN_STEPS; d++) {
-          if (from + d < last) add_products<B>(loaded.units[d], routed.place, from + d, sums);
-        }
-      }
-    });
-    float sum = warp_sum(sums[0]);
-    float beside_sum[1] = {0};
-    if (piece == pieces - 1) beside.finish(args.shared.type, beside_planes, beside_row, shared_units, other.place, 0, beside_sum);
-    if (lane_of_warp() == 0) {
-      if (args.shared_out) {
-        if (piece == pieces - 1) args.shared_out[row] = beside_sum[0];
-      } else {
-        sum += beside_sum[0];
-      }
-      if (pieces > 1) {
-        partial[item] = sum;
-      } else {
-        args.out[row] = sum + old;
-      }
+  with_share(args.shared.type, 0, of_first, [](auto share) { share.begin(); });
+  const Vector hidden(0, one_vector(args) ? first_shared * 8 + args.shared_width : columns, takes_values(args.down));
+  const Vector beside(hidden.end(columns), args.shared_width, takes_values(args.shared));
+  // The weights go into the vector: a row then has one sum. Whole warps make each.
+#pragma unroll 1
+  for (uint32_t i = threadIdx.x; i / 32 * 32 < first_shared + shared_octets; i += blockDim.x) {
+    const bool routed = i < first_shared;
+    const uint32_t octet = routed ? i : i - first_shared, octets = routed ? routed_octets : shared_octets;
+    Octet x = nothing;
+    if (i == threadIdx.x && routed) {
+      x = mine * weights[min(slot_of_mine, args.used - 1)];
+    } else if (octet < octets) {
+      x = activation(routed ? args.hidden : args.shared_hidden, octet) * (routed ? weights[octet * 8 / args.width] : gate);
     }
-    item += warps_of_block();
-    begin();
+    if (routed || one_vector(args)) {
+      hidden.put(x, i, routed ? octets : first_shared + octets);
+    } else {
+      beside.put(x, octet, octets);
+    }
   }
-  if (pieces == 1) return;
   __syncthreads();
-  for (uint32_t i = threadIdx.x; i < rows; i += blockDim.x) {
-    float sum = 0;
-    for (uint32_t p = 0; p < pieces; p++) sum += partial[i * pieces + p];
-    float* out = args.out + blockIdx.x + i * gridDim.x;
-    *out = args.add ? *out + sum : sum;
+  with_share(args.shared.type, 0, of_first, [&](auto share) { share.multiply(one_vector(args) ? hidden : beside, partial); });
+  if (!alike) {
+    // Slots of another size: those of other warps' first pass lie there.
+    __syncthreads();
+    with_share(args.down.type, 1, args.items, [&](auto share) {
+      share.aim();
+      share.begin();
+      share.multiply(hidden, partial);
+    });
   }
+  __syncthreads();
+  for (uint32_t n = threadIdx.x; n < rows; n += blockDim.x) {
+    const uint32_t row = blockIdx.x + n * gridDim.x;
+    const float* items = partial + n * args.items;
+    float sum = args.shared_out ? 0 : items[0];
+    if (args.shared_out) args.shared_out[row] = items[0];
+    for (uint32_t k = 1; k < args.items; k++) sum += items[k];
+    if (args.add) {
+      add_at(args.out + row, sum);
+    } else {
+      args.out[row] = sum;
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_constant__ ExpertsDownArgs args) {
+  __shared__ DownShared shared;
+  experts_down_rows<AllTypes>(args, shared);
+}
+
+// What Qwen's files have most, and Gemma's.
+extern "C" __global__ void __launch_bounds__(512, 2) experts_down_k(const __grid_constant__ ExpertsDownArgs args) {
+  __shared__ DownShared shared;
+  experts_down_rows<Types<Q4_K, Q6_K>>(args, shared);
+}
+extern "C" __global__ void __launch_bounds__(512, 2) experts_down_q(const __grid_constant__ ExpertsDownArgs args) {
+  __shared__ DownShared shared;
+  experts_down_rows<Types<Q5_0, Q8_0>>(args, shared);
 }

@@ -3,7 +3,7 @@
 // not depend on the order.
 
 #include "head.cuh"
-#include "rows.cuh"
+#include "slots.cuh"
 #include "token.cuh"
 
 struct HeadArgs {
@@ -13,51 +13,107 @@ struct HeadArgs {
   Token* token;
   uint32_t rows;
   float cap;  // logits are capped smoothly at plus and minus this; 0: not at all
+  uint32_t units;  // chunks of a row
+  uint32_t ring;   // where rings begin in dynamic shared memory
+  uint32_t slots;  // of a ring
+  uint32_t unused;
 };
-static_assert(sizeof(HeadArgs) == 160, "the host writes this record");
+static_assert(sizeof(HeadArgs) == 176, "the host writes this record");
 
-constexpr int ROWS = 2;
+// A warp's way through the vocabulary, two rows at a time; behind the last comes the last again.
+struct RowCursor {
+  uint32_t first;
+  uint32_t chunk[2];  // the rows' first chunks of the step
+  uint32_t unit, left;
 
-// Rows from `first` on; behind the last comes the last again.
-struct HeadRows {
-  uint32_t rows[ROWS];
-  Batch<ROWS, 2> batch;
-  __device__ __forceinline__ void begin(const HeadArgs& args, uint32_t units, uint32_t first) {
+  __device__ __forceinline__ void settle(const HeadArgs& args) {
+    chunk[0] = min(first, args.rows - 1) * args.units;
+    chunk[1] = min(first + 1, args.rows - 1) * args.units;
+    unit = 0;
+    left = args.units;
+  }
+  __device__ __forceinline__ void advance(const HeadArgs& args) {
+    if (left <= 32) {
+      first += gridDim.x * (blockDim.x / 32) * 2;
+      settle(args);
+      return;
+    }
+    unit += 32, left -= 32, chunk[0] += 32, chunk[1] += 32;
+  }
+};
+
+template <class B>
+struct HeadShare {
+  using Ring = Slots<B, 2, 32>;
+  const HeadArgs& args;
+  Ring ring;
+  RowCursor& ahead;
+
+  __device__ __forceinline__ void fetch() {
+    if (ahead.first < args.rows) {
+      const uint8_t* const planes[2] = {args.matrix.plane[0], args.matrix.plane[0]};
+      ring.fetch(planes, ahead.chunk, ahead.left);
+      ahead.advance(args);
+    }
+    tile::end_copies();
+    ring.next();
+  }
+  __device__ __forceinline__ void begin() {
+    ring.aim(args.matrix);
+#pragma unroll 1
+    for (uint32_t i = 0; i < ring.count; i++) fetch();
+  }
+  __device__ __forceinline__ unsigned long long multiply(RowCursor here, const Vector& v) {
+    ring.restart();
+    unsigned long long best = 0;
+    float sums[2] = {0, 0};
+    while (here.first < args.rows) {
+      ring.wait();
+      if (lane_of_warp() < here.left) ring.add(v, here.unit + lane_of_warp(), here.chunk, sums);
+      // The slot may be filled again.
+    __syncwarp();
+      fetch();
+      if (here.left <= 32) {
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) rows[r] = min(first + r, args.rows - 1) * units;
-    batch.begin(args.matrix.type, [&](int) { return planes_of(args.matrix); }, rows, units);
+        for (int r = 0; r < 2; r++) {
+          const float sum = warp_sum(sums[r]);
+          sums[r] = 0;
+          if (here.first + r >= args.rows) continue;
+          const float logit = args.cap > 0.0f ? args.cap * tanhf(sum / args.cap) : sum;
+          if (lane_of_warp() == 0) args.logits[here.first + r] = logit;
+          best = max(best, packed_logit(logit, here.first + r));
+        }
+      }
+      here.advance(args);
+    }
+    return best;
   }
 };
 
 extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant__ HeadArgs args) {
   __shared__ unsigned long long candidate[MOST_WARPS];
   launch_next_grid();
-  const uint32_t units = units_of(args.matrix), step = warps_of_grid() * ROWS;
-  uint32_t first = (threadIdx.x / 32 * gridDim.x + blockIdx.x) * ROWS;
-  HeadRows now, next;
-  prepare_vectors(args.norms, blockDim.x);
-  if (first < args.rows) now.begin(args, units, first);
+  prepare_vector(args.norms, 0, blockDim.x);
+  Lane lane;
+  RowCursor ahead;
+  ahead.first = (threadIdx.x / 32 * gridDim.x + blockIdx.x) * 2;
+  ahead.settle(args);
+  const RowCursor here = ahead;
+  auto with_share = [&](auto f) {
+    AllTypes::with_block(args.matrix.type, [&](auto block) {
+      using Share = HeadShare<decltype(block)>;
+      f(Share{args, {args.ring, args.slots, lane}, ahead});
+    });
+  };
+  with_share([](auto share) { share.begin(); });
   keep_loads_above();
   wait_for_previous_grid();
 
-  Vector vectors[2];
-  make_vectors(args.norms, vectors, blockDim.x);
+  const Vector v(args.norms.place, args.norms.columns, takes_values(args.matrix));
+  make_vector(args.norms, 0, v, blockDim.x, args.slots);
   __syncthreads();
   unsigned long long best = 0;
-  for (; first < args.rows; first += step) {
-    // The next rows are under way meanwhile.
-    if (first + step < args.rows) next.begin(args, units, first + step);
-    float sums[ROWS];
-    now.batch.finish(args.matrix.type, [&](int) { return planes_of(args.matrix); }, now.rows, units, vectors[0], 0, sums);
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-      if (first + r >= args.rows) break;
-      const float logit = args.cap > 0.0f ? args.cap * tanhf(sums[r] / args.cap) : sums[r];
-      if (lane_of_warp() == 0) args.logits[first + r] = logit;
-      best = max(best, packed_logit(logit, first + r));
-    }
-    now = next;
-  }
+  with_share([&](auto share) { best = share.multiply(here, v); });
   if (threadIdx.x % 32 == 0) candidate[threadIdx.x / 32] = best;
   __syncthreads();
   if (threadIdx.x == 0) {

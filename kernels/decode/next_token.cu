@@ -56,24 +56,18 @@ __device__ float element(const Matrix& m, uint64_t row, uint32_t column) {
     case Q5_K: {
       const uint32_t sub = inner / 32;
       const bool fifth = m.type == Q5_K;
-      const uint8_t* super = m.plane[0] + i / 256 * (fifth ? 128 : 144);
-      const float2 scales = sub_block(fifth ? m.plane[2] + i / 256 * 16 : super, sub);
-      uint32_t value = super[(fifth ? 0 : 16) + sub / 2 * 32 + block] >> sub % 2 * 4 & 15;
-      if (fifth) {
-        const uint32_t unit = sub / 2 * 2 + block / 16, w = block % 16;
-        const uint32_t bits = load_read_only<uint32_t>(m.plane[1] + i / 256 * 32 + unit * 4);
-        value |= (bits >> (w % 4 * 8 + sub % 2 * 4 + w / 4) & 1) << 4;
-      }
+      const uint8_t* super = m.plane[0] + i / 256 * (fifth ? 176 : 144);
+      const float2 scales = sub_block(super, sub);
+      uint32_t value = super[(fifth ? 48 : 16) + sub / 2 * 32 + block] >> sub % 2 * 4 & 15;
+      if (fifth) value |= (super[16 + block] >> sub & 1) << 4;
       return scales.x * static_cast<float>(value) - scales.y;
     }
     default: {
       const uint32_t half = inner / 128, quarter = inner % 128 / 32;
       const uint32_t nibble = m.plane[0][i / 256 * 128 + half * 64 + quarter % 2 * 32 + block] >> quarter / 2 * 4 & 15;
-      const uint32_t unit = half * 4 + quarter % 2 * 2 + block / 16, w = block % 16;
-      const uint32_t bits = load_read_only<uint32_t>(m.plane[1] + i / 256 * 64 + unit * 8 + quarter / 2 * 4);
-      const uint32_t upper = bits >> (w % 4 * 8 + w / 4 * 2) & 3;
+      const uint32_t upper = m.plane[1][i / 256 * 64 + half * 32 + block] >> quarter * 2 & 3;
       const float scale = half_bits(load_read_only<uint16_t>(m.plane[3] + i / 256 * 2)) *
-                          static_cast<int8_t>(m.plane[2][i / 256 * 16 + unit * 2 + quarter / 2]);
+                          static_cast<int8_t>(m.plane[2][i / 256 * 16 + inner / 16]);
       return scale * (static_cast<float>(nibble | upper << 4) - 32.0f);
     }
   }

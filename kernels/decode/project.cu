@@ -1,10 +1,10 @@
 // Rows of up to four matrices times the vectors that the stage makes of the residual stream.
 //
-// The segments' rows form one sequence of groups that blocks take in turn, so that every block gets its share of each
-// segment; a block's warps share its groups. Rows of plain numbers are long: they are cut into pieces, whose products meet
-// in shared memory, in order. A warp loads its first piece before it waits for the previous grid: weights do not change.
+// A segment's rows are dealt to blocks of its own, in groups that its blocks' warps take in turn; the host deals blocks to
+// segments by their bytes. Rows of plain numbers are long: they are cut into pieces, whose products meet in shared memory, in
+// order. A warp fetches its first steps before it waits for the previous grid: weights do not change.
 
-#include "rows.cuh"
+#include "slots.cuh"
 
 enum Mode : uint32_t {
   STORE = 0,
@@ -15,188 +15,227 @@ enum Mode : uint32_t {
 
 struct Segment {
   Matrix matrix;
-  Matrix up;
+  Matrix up;  // of the same type and shape
   float* out;
   uint32_t rows;
   uint32_t mode;
   uint32_t vector;
-  uint32_t units;   // of a row
+  uint32_t units;   // chunks of a row
+  uint32_t block;   // the first
+  uint32_t blocks;
   uint32_t each;    // groups of every block
   uint32_t rest;    // groups beyond them: one more for the first so many blocks
   uint32_t pieces;  // of a group
   uint32_t steps;   // of a piece
-  uint32_t slot;    // where results of pieces begin
+  uint32_t chunks;  // of all rows; 0 of a paired segment
   uint32_t unused;
 };
-static_assert(sizeof(Segment) == 128, "the host writes this record");
+static_assert(sizeof(Segment) == 136, "the host writes this record");
 
 struct ProjectArgs {
   Norms norms;
   Segment segment[4];
   uint32_t segments;
+  uint32_t ring;   // where rings begin in dynamic shared memory
+  uint32_t slots;  // of a ring
   uint32_t unused;
 };
-static_assert(sizeof(ProjectArgs) == 616, "the host writes this record");
+static_assert(sizeof(ProjectArgs) == 656, "the host writes this record");
 
 __device__ __forceinline__ bool is_paired(const Segment& s) { return s.mode >= SILU_TIMES; }
-
-// A pair of two types: rare, and without loads in advance.
-__device__ __forceinline__ bool is_mixed(const Segment& s) { return is_paired(s) && s.matrix.type != s.up.type; }
 
 // Most results of pieces that a block keeps; the host cuts no more.
 constexpr uint32_t MOST_PROJECT_PIECES = 192;
 
-// Where a warp is among its block's pieces: those of all groups of a segment, then those of the next.
-template <int ROWS>
-struct Walk {
-  uint32_t segment;
-  uint32_t first;  // the block's first group of the segment
-  uint32_t index;  // of the piece in the segment
+// Groups of this block.
+__device__ __forceinline__ uint32_t groups_of(const Segment& s) { return s.each + (blockIdx.x - s.block < s.rest ? 1 : 0); }
 
-  __device__ __forceinline__ void begin(uint32_t at) {
-    segment = 0;
-    first = blockIdx.x;
-    index = at;
+// A warp's way through its block's items, a piece of a group each, and through the steps of a piece.
+struct Cursor {
+  uint32_t item;
+  uint32_t unit;  // the step's first chunk, counted in its rows
+  uint32_t left;  // chunks of the piece
+
+  __device__ __forceinline__ explicit Cursor(const Segment& s) : item(threadIdx.x / 32) { settle(s); }
+  __device__ __forceinline__ void settle(const Segment& s) {
+    unit = s.pieces == 1 ? 0 : item % s.pieces * s.steps * 32;
+    left = min(s.units - unit, s.steps * 32);
   }
-  // The block's groups of a segment: a division that the host has made.
-  __device__ __forceinline__ uint32_t groups(const Segment& s) const { return s.each + (first < s.rest ? 1 : 0); }
-  // To the next segment, whose groups go on with the block behind the last one's.
-  __device__ __forceinline__ bool leave(const ProjectArgs& args) {
-    const uint32_t rest = args.segment[segment].rest;
-    first = first < rest ? first + gridDim.x - rest : first - rest;
-    return ++segment < args.segments;
-  }
-  // To piece `index` of this segment or those behind it; false behind the last.
-  __device__ __forceinline__ bool settle(const ProjectArgs& args) {
-    while (true) {
-      const Segment& s = args.segment[segment];
-      const uint32_t pieces = groups(s) * s.pieces;
-      if (index < pieces) return true;
-      index -= pieces;
-      if (!leave(args)) return false;
+  __device__ __forceinline__ bool ends() const { return left <= 32; }
+  // False where the next step is another item's.
+  __device__ __forceinline__ bool advance(const Segment& s) {
+    if (!ends()) {
+      unit += 32;
+      left -= 32;
+      return true;
     }
+    item += blockDim.x / 32;
+    settle(s);
+    return false;
   }
-  __device__ __forceinline__ uint32_t piece(const Segment& s) const { return s.pieces == 1 ? 0 : index % s.pieces; }
+  // The first row of the item's group.
+  template <int ROWS>
   __device__ __forceinline__ uint32_t row(const Segment& s) const {
-    const uint32_t group = first + (s.pieces == 1 ? index : index / s.pieces) * gridDim.x;
+    const uint32_t n = s.pieces == 1 ? item : item / s.pieces, group = blockIdx.x - s.block + n * s.blocks;
     return is_paired(s) ? group : group * ROWS;
   }
-};
-
-// A piece of a group of rows.
-template <int ROWS>
-struct Piece {
-  uint32_t row;
-  uint32_t from;          // its first step of the vector
-  uint32_t units;         // of each row
-  uint32_t before[ROWS];  // units of the matrix in front of it
-
-  __device__ __forceinline__ Piece(const Segment& s, const Walk<ROWS>& walk) : row(walk.row(s)), from(walk.piece(s) * s.steps) {
-    units = min(s.units - from * 32, s.steps * 32);
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-      // Behind the last row comes the last row again.
-      before[r] = (is_paired(s) ? row : min(row + r, s.rows - 1)) * s.units + from * 32;
-    }
+  // The first row's first chunk of the step, counted in its matrix.
+  template <int ROWS>
+  __device__ __forceinline__ uint32_t chunk(const Segment& s) const {
+    return row<ROWS>(s) * s.units + unit;
   }
 };
 
-// The second row of a pair is one of the other matrix.
-__device__ __forceinline__ Planes planes_of_row(const Segment& s, int r) {
-  return planes_of(r > 0 && is_paired(s) ? s.up : s.matrix);
+// The same of all rows of the group: in the other matrix of a pair, and behind the last row the last row again.
+template <int ROWS>
+__device__ __forceinline__ void chunks_of(const Segment& s, uint32_t first, uint32_t (&chunk)[ROWS]) {
+#pragma unroll
+  for (int r = 0; r < ROWS; r++) chunk[r] = first + r * s.units < s.chunks ? first + r * s.units : first;
 }
 
 // What becomes of a group's products.
 template <int ROWS>
-__device__ __forceinline__ void emit(const Segment& s, uint32_t row, const float (&sums)[ROWS], const float (&old)[ROWS]) {
+__device__ __forceinline__ void emit(const Segment& s, uint32_t row, const float (&sums)[ROWS]) {
   if (is_paired(s)) {
     s.out[row] = (s.mode == SILU_TIMES ? silu(sums[0]) : gelu_tanh(sums[0])) * sums[ROWS - 1];
     return;
   }
 #pragma unroll
   for (int r = 0; r < ROWS; r++) {
-    if (row + r < s.rows) s.out[row + r] = sums[r] + old[r];
+    if (row + r >= s.rows) break;
+    if (s.mode == ADD) {
+      add_at(s.out + row + r, sums[r]);
+    } else {
+      s.out[row + r] = sums[r];
+    }
   }
 }
 
-template <int ROWS, int DEPTH>
-__device__ __forceinline__ void project(const ProjectArgs& args) {
-  __shared__ float partial[MOST_PROJECT_PIECES][ROWS];
+// A block's share of a segment, of one type.
+template <class B, int ROWS>
+struct Share {
+  using Ring = Slots<B, ROWS, 32>;
+  const Segment& s;
+  uint32_t items;
+  Ring ring;
+  Cursor& ahead;
+  uint32_t& chunk;  // where that is in the first row's matrix
+
+  __device__ __forceinline__ Share(const ProjectArgs& args, const Segment& s, uint32_t items, Lane& lane, Cursor& ahead, uint32_t& chunk)
+      : s(s), items(items), ring{args.ring, args.slots, lane}, ahead(ahead), chunk(chunk) {}
+  __device__ __forceinline__ void fetch() {
+    if (ahead.item < items) {
+      const uint8_t* planes[ROWS];
+#pragma unroll
+      for (int r = 0; r < ROWS; r++) planes[r] = r > 0 && is_paired(s) ? s.up.plane[0] : s.matrix.plane[0];
+      uint32_t chunks[ROWS];
+      chunks_of(s, chunk, chunks);
+      ring.fetch(planes, chunks, ahead.left);
+      chunk = ahead.advance(s) ? chunk + 32 : ahead.chunk<ROWS>(s);
+    }
+    tile::end_copies();
+    ring.next();
+  }
+  __device__ __forceinline__ void begin() {
+    ring.aim(s.matrix);
+#pragma unroll 1
+    for (uint32_t i = 0; i < ring.count; i++) fetch();
+  }
+  __device__ __forceinline__ void multiply(const Vector& v, float (&partial)[MOST_PROJECT_PIECES][ROWS]) {
+    ring.restart();
+    Cursor here(s);
+    float sums[ROWS] = {};
+    while (here.item < items) {
+      const bool ends = here.ends();
+      ring.wait();
+      if (lane_of_warp() < here.left) {
+        uint32_t chunks[ROWS];
+        chunks_of(s, here.chunk<ROWS>(s), chunks);
+        ring.add(v, here.unit + lane_of_warp(), chunks, sums);
+      }
+      // The slot may be filled again.
+    __syncwarp();
+      fetch();
+      if (ends) {
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) sums[r] = warp_sum(sums[r]);
+        if (lane_of_warp() == 0) {
+          if (s.pieces == 1) {
+            emit(s, here.row<ROWS>(s), sums);
+          } else {
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) partial[here.item][r] = sums[r];
+          }
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) sums[r] = 0;
+      }
+      here.advance(s);
+    }
+  }
+};
+
+constexpr int ROWS = 2;
+
+__device__ __forceinline__ uint32_t segment_of_block(const ProjectArgs& args) {
+  uint32_t i = 0;
+  while (i + 1 < args.segments && blockIdx.x >= args.segment[i + 1].block) i++;
+  return i;
+}
+
+// Pieces become rows.
+template <int ROWS>
+__device__ __forceinline__ void join_pieces(const Segment& s, const float (&partial)[MOST_PROJECT_PIECES][ROWS]) {
+  for (uint32_t n = threadIdx.x; n < groups_of(s); n += blockDim.x) {
+    float all[ROWS] = {};
+    for (uint32_t p = 0; p < s.pieces; p++) {
+#pragma unroll
+      for (int r = 0; r < ROWS; r++) all[r] += partial[n * s.pieces + p][r];
+    }
+    emit(s, (blockIdx.x - s.block + n * s.blocks) * (is_paired(s) ? 1 : ROWS), all);
+  }
+}
+
+// What the threads of a block share beside the vector and the rings.
+struct ProjectShared {
+  float partial[MOST_PROJECT_PIECES][ROWS];
+  uint32_t segment;
+};
+
+template <class TYPES>
+__device__ __forceinline__ void project_rows(const ProjectArgs& args, ProjectShared& shared) {
   launch_next_grid();
-  prepare_vectors(args.norms, blockDim.x);
-  Walk<ROWS> walk;
-  walk.begin(threadIdx.x / 32);
-  Batch<ROWS, DEPTH> batch;
-  auto planes = [&](int r) { return planes_of_row(args.segment[walk.segment], r); };
-  auto load = [&] {
-    const Segment& s = args.segment[walk.segment];
-    if (is_mixed(s)) return;
-    const Piece<ROWS> piece(s, walk);
-    batch.begin(s.matrix.type, planes, piece.before, piece.units);
-  };
-  bool more = walk.settle(args);
-  if (more) load();
+  const Segment& s = args.segment[segment_of_block(args)];
+  if (threadIdx.x == 0) shared.segment = segment_of_block(args);
+  prepare_vector(args.norms, s.vector, blockDim.x);
+  const uint32_t items = groups_of(s) * s.pieces;
+  Lane lane;
+  Cursor ahead(s);
+  uint32_t chunk = ahead.chunk<ROWS>(s);
+  TYPES::with_block(s.matrix.type, [&](auto block) { Share<decltype(block), ROWS>(args, s, items, lane, ahead, chunk).begin(); });
   keep_loads_above();
   wait_for_previous_grid();
 
-  Vector vectors[2];
-  make_vectors(args.norms, vectors, blockDim.x);
+  const Vector v(args.norms.place, args.norms.columns, takes_values(s.matrix));
+  make_vector(args.norms, s.vector, v, blockDim.x, args.slots);
   __syncthreads();
-  while (more) {
-    const Segment& s = args.segment[walk.segment];
-    const Piece<ROWS> piece(s, walk);
-    // Under way while the sums are made.
-    float old[ROWS] = {};
-    if (s.mode == ADD) {
-#pragma unroll
-      for (int r = 0; r < ROWS; r++) old[r] = __ldcg(s.out + min(piece.row + r, s.rows - 1));
-    }
-    const Vector v = one_of(vectors, s.vector);
-    float sums[ROWS];
-    if (ROWS > 1 && is_mixed(s)) {
-      sums[0] = row_product(s.matrix, piece.row, v);
-      sums[ROWS - 1] = row_product(s.up, piece.row, v);
-    } else {
-      batch.finish(s.matrix.type, planes, piece.before, piece.units, v, piece.from, sums);
-    }
-    if (lane_of_warp() == 0) {
-      if (s.pieces == 1) {
-        emit(s, piece.row, sums, old);
-      } else {
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) partial[s.slot + walk.index][r] = sums[r];
-      }
-    }
-    walk.index += warps_of_block();
-    more = walk.settle(args);
-    if (more) load();
-  }
+  TYPES::with_block(s.matrix.type, [&](auto block) {
+    Share<decltype(block), ROWS>(args, s, items, lane, ahead, chunk).multiply(v, shared.partial);
+  });
 
-  // Pieces become rows.
-  uint32_t most = 1;
-  for (uint32_t i = 0; i < args.segments; i++) most = max(most, args.segment[i].pieces);
-  if (most == 1) return;
   __syncthreads();
-  walk.begin(0);
-  do {
-    const Segment& s = args.segment[walk.segment];
-    for (uint32_t group = threadIdx.x; s.pieces > 1 && group < walk.groups(s); group += blockDim.x) {
-      walk.index = group * s.pieces;
-      float sums[ROWS] = {}, old[ROWS] = {};
-      for (uint32_t p = 0; p < s.pieces; p++) {
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) sums[r] += partial[s.slot + walk.index + p][r];
-      }
-      const uint32_t row = (walk.first + group * gridDim.x) * (is_paired(s) ? 1 : ROWS);
-#pragma unroll
-      for (int r = 0; r < ROWS; r++) old[r] = s.mode == ADD && row + r < s.rows ? s.out[row + r] : 0;
-      emit(s, row, sums, old);
-    }
-  } while (walk.leave(args));
+  // Looked up again: registers are better used in between.
+  const Segment& done = args.segment[shared.segment];
+  if (done.pieces > 1) join_pieces(done, shared.partial);
 }
 
-// Many rows of a few thousand columns.
-extern "C" __global__ void __launch_bounds__(512, 1) project_wide(const __grid_constant__ ProjectArgs args) { project<2, 2>(args); }
+extern "C" __global__ void __launch_bounds__(512, 1) project(const __grid_constant__ ProjectArgs args) {
+  __shared__ ProjectShared shared;
+  project_rows<AllTypes>(args, shared);
+}
 
-// Fewer rows than warps can take two at a time; no paired segments.
-extern "C" __global__ void __launch_bounds__(512, 1) project_deep(const __grid_constant__ ProjectArgs args) { project<1, 4>(args); }
+// What most files have.
+extern "C" __global__ void __launch_bounds__(512, 2) project_k(const __grid_constant__ ProjectArgs args) {
+  __shared__ ProjectShared shared;
+  project_rows<Types<Q4_K, Q6_K, Q5_K, F32>>(args, shared);
+}

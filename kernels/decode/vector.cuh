@@ -1,8 +1,9 @@
 // What stands before the rows of a stage: the block makes the stage's input vectors in shared memory, each block for itself,
 // since a vector of a few thousand numbers costs less to make again than to hand over.
 //
-// Thread t owns the numbers 4t..4t+3, 4t + 4 * threads.., so what it stored in the work buffers it reads back without a
-// barrier. Sums over the vector have one order: lanes, then warps.
+// Thread t owns numbers 8t..8t+7 and keeps them in registers, so a vector that is normed has at most 8 numbers for each
+// thread.
+// Sums over the vector have one order: lanes, then warps.
 #pragma once
 #include <cstdint>
 
@@ -28,9 +29,9 @@ struct Norms {
   float* residual;    // where block 0 stores h; not x
   const float* w[2];  // weights of the two vectors; null: without weight, and no second vector
   uint32_t kind;
-  uint32_t columns;  // a multiple of 4, of 16 if an integer form is asked for
-  uint32_t head;
-  uint32_t forms;  // bit i: vector i as float; bit 2 + i: vector i as integers
+  uint32_t columns;  // a multiple of 8, of 32 if an integer form is asked for
+  uint32_t head;     // a multiple of 8
+  uint32_t place;  // where a vector lies in dynamic shared memory, behind the weights of the norms
   float epsilon;
   float scale;
 };
@@ -38,24 +39,8 @@ static_assert(sizeof(Norms) == 96, "the host writes this record");
 
 constexpr uint32_t MOST_WARPS = 32;
 
-// Dynamic shared memory, handed out in multiples of 16 bytes; the host computes the same sum.
-struct Workspace {
-  uint32_t next = 0;
-  template <class T>
-  __device__ uint32_t take(uint32_t count) {
-    const uint32_t taken = next;
-    next += (count * static_cast<uint32_t>(sizeof(T)) + 15) / 16 * 16;
-    return taken;
-  }
-};
-
-template <class T>
-__device__ __forceinline__ T& shared_place(uint32_t byte) {
-  return *reinterpret_cast<T*>(dynamic_shared + byte);
-}
-
-__device__ __forceinline__ float silu(float x) { return __fdividef(x, 1.0f + expf(-x)); }
-__device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + expf(-x)); }
+__device__ __forceinline__ float silu(float x) { return __fdividef(x, 1.0f + __expf(-x)); }
+__device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 __device__ __forceinline__ float gelu_tanh(float x) {
   return 0.5f * x * (1.0f + tanhf(0.7978845608028654f * (x + 0.044715f * x * x * x)));
 }
@@ -83,225 +68,181 @@ __device__ __forceinline__ void block_sums(float (&x)[N], float (*slot)[MOST_WAR
   }
 }
 
+// 8 numbers of a thread.
+struct Octet {
+  float4 low, high;
+};
+template <class F>
+__device__ __forceinline__ float4 each(float4 a, F f) {
+  return make_float4(f(a.x), f(a.y), f(a.z), f(a.w));
+}
 __device__ __forceinline__ float4 operator+(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
 __device__ __forceinline__ float4 operator*(float4 a, float4 b) { return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w); }
 __device__ __forceinline__ float4 operator*(float4 a, float s) { return make_float4(a.x * s, a.y * s, a.z * s, a.w * s); }
+__device__ __forceinline__ Octet operator+(Octet a, Octet b) { return Octet{a.low + b.low, a.high + b.high}; }
+__device__ __forceinline__ Octet operator*(Octet a, Octet b) { return Octet{a.low * b.low, a.high * b.high}; }
+__device__ __forceinline__ Octet operator*(Octet a, float s) { return Octet{a.low * s, a.high * s}; }
 __device__ __forceinline__ float squares(float4 a) { return a.x * a.x + a.y * a.y + a.z * a.z + a.w * a.w; }
+__device__ __forceinline__ float squares(Octet a) { return squares(a.low) + squares(a.high); }
+__device__ __forceinline__ float largest(float4 a) { return fmaxf(fmaxf(fabsf(a.x), fabsf(a.y)), fmaxf(fabsf(a.z), fabsf(a.w))); }
 
 // Activations are read through L2: another SM wrote them.
-__device__ __forceinline__ float4 activation(const float* p, uint32_t quad) { return __ldcg(reinterpret_cast<const float4*>(p) + quad); }
-
-// Columns with what pads them to whole steps.
-__device__ __forceinline__ uint32_t padded(uint32_t columns) { return (columns + STEP_COLUMNS - 1) / STEP_COLUMNS * STEP_COLUMNS; }
-
-// Where the forms of a vector lie.
-struct VectorStore {
-  Vector place;
-  bool as_values, as_integers;
-  __device__ VectorStore(Workspace& space, uint32_t columns, bool as_values, bool as_integers)
-      : as_values(as_values), as_integers(as_integers) {
-    place.values = as_values ? space.take<float>(padded(columns)) : 0;
-    place.integers = as_integers ? space.take<uint16_t>(padded(columns)) : 0;
-    place.scales = as_integers ? space.take<RunScale>(padded(columns) / 16) : 0;
-  }
-  // Stores numbers 4 * quad.. as integers.
-  __device__ __forceinline__ void quantise(float4 x, uint32_t quad) const {
-    float largest = fmaxf(fmaxf(fabsf(x.x), fabsf(x.y)), fmaxf(fabsf(x.z), fabsf(x.w)));
-    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
-    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
-    const float inverse = largest > 0.0f ? __fdividef(32767.0f, largest) : 0.0f;
-    const int a = __float2int_rn(x.x * inverse), b = __float2int_rn(x.y * inverse), c = __float2int_rn(x.z * inverse),
-              d = __float2int_rn(x.w * inverse);
-    int sum = a + b + c + d;
-    sum += __shfl_xor_sync(~0u, sum, 1);
-    sum += __shfl_xor_sync(~0u, sum, 2);
-    const int2 halves = make_int2(__byte_perm(a, b, 0x5410), __byte_perm(c, d, 0x5410));
-    shared_place<int2>(place.integers + swizzled(quad / 2) * 16 + quad % 2 * 8) = halves;
-    // A value that is no number stays none: the scale carries it.
-    const float scale = largest * (1.0f / 32767.0f);
-    if (quad % 4 == 0) shared_place<RunScale>(place.scales + quad * 2) = RunScale{scale, scale * static_cast<float>(sum)};
-  }
-  // Whole warps call it, each lane with the quad behind its neighbour's.
-  __device__ __forceinline__ void put(float4 x, uint32_t quad) const {
-    if (as_values) shared_place<float4>(place.values + quad * 16) = x;
-    if (as_integers) quantise(x, quad);
-  }
-};
-
-// By selection: an index that is not known to the compiler would move the array to local memory.
-__device__ __forceinline__ Vector one_of(const Vector (&vectors)[2], uint32_t index) {
-  return Vector{index ? vectors[1].values : vectors[0].values, index ? vectors[1].integers : vectors[0].integers,
-                index ? vectors[1].scales : vectors[0].scales};
+__device__ __forceinline__ Octet activation(const float* p, uint32_t octet) {
+  const float4* from = reinterpret_cast<const float4*>(p) + 2 * octet;
+  return Octet{__ldcg(from), __ldcg(from + 1)};
 }
 
-// Where the vectors of a stage are put together, and where they lie then. Weights are read before the wait for the previous
-// grid, each to the place of the number that it is multiplied with.
-struct VectorSpace {
-  uint32_t main;      // w[0], of gated heads wa; then what vector 0 is before its norm
-  uint32_t other;     // the same of vector 1
-  // wa, wb, wc of sums; then what they have been multiplied with.
-  uint32_t first, second, third;
-  uint32_t waiting;   // x of sums
-  VectorStore vectors[2];
+// Bytes are handed out in multiples of 128; the host computes the same sums.
+__device__ __forceinline__ uint32_t padded(uint32_t bytes) { return (bytes + 127) & ~127u; }
 
-  __device__ __forceinline__ explicit VectorSpace(const Norms& n) : VectorSpace(n, Workspace{}) {}
-
- private:
-  __device__ __forceinline__ VectorSpace(const Norms& n, Workspace space)
-      : main(space.take<float>(n.columns)),
-        other(n.forms & 10 ? space.take<float>(n.columns) : 0),
-        first(n.kind == ADD_NORM || n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
-        second(n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
-        third(n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
-        waiting(n.kind == ADD_NORM || n.kind == GEMMA_NEXT ? space.take<float>(n.columns) : 0),
-        vectors{VectorStore(space, n.columns, n.forms & 1, n.forms & 4), VectorStore(space, n.columns, n.forms & 2, n.forms & 8)} {}
+// A vector of `columns` numbers at `place`: as numbers, or as integers and their groups.
+struct Vector {
+  uint32_t place, groups;
+  bool as_values;
+  __device__ __forceinline__ Vector(uint32_t place, uint32_t columns, bool as_values)
+      : place(place), groups(place + padded(columns * 2)), as_values(as_values) {}
+  // What lies behind it.
+  __device__ __forceinline__ uint32_t end(uint32_t columns) const {
+    return as_values ? place + padded(columns * 4) : groups + padded(columns / 2);
+  }
+  // Stores numbers 8 * octet.. as integers.
+  __device__ __forceinline__ void quantise(const Octet& x, uint32_t octet, bool exists) const {
+    float most = fmaxf(largest(x.low), largest(x.high));
+    most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
+    most = fmaxf(most, __shfl_xor_sync(~0u, most, 2));
+    const float inverse = most > 0.0f ? __fdividef(32767.0f, most) : 0.0f;
+    int sum = 0;
+    auto pair = [&](float a, float b) {
+      const int p = __float2int_rn(a * inverse), q = __float2int_rn(b * inverse);
+      sum += p + q;
+      return static_cast<int>(__byte_perm(p, q, 0x5410));
+    };
+    int4 piece;
+    piece.x = pair(x.low.x, x.low.y), piece.y = pair(x.low.z, x.low.w);
+    piece.z = pair(x.high.x, x.high.y), piece.w = pair(x.high.z, x.high.w);
+    if (exists) shared_at<int4>(place + swizzled(octet) * 16) = piece;
+    sum += __shfl_xor_sync(~0u, sum, 1);
+    const int other = __shfl_xor_sync(~0u, sum, 2);
+    // A value that is no number stays none: the scale carries it.
+    const float scale = most * (1.0f / 32767.0f);
+    const float first = scale * static_cast<float>(sum), last = scale * static_cast<float>(other);
+    if (exists && octet % 4 == 0) shared_at<Group>(groups + octet * 4) = Group{scale, first + last, first, last};
+  }
+  // Whole warps call it, each lane with the octet behind its neighbour's; only the first `octets` exist.
+  __device__ __forceinline__ void put(const Octet& x, uint32_t octet, uint32_t octets) const {
+    if (!as_values) {
+      // Columns are whole groups.
+      if (octet / 32 * 32 < octets) quantise(x, octet, octet < octets);
+    } else if (octet < octets) {
+      shared_at<float4>(place + octet * 32) = x.low;
+      shared_at<float4>(place + octet * 32 + 16) = x.high;
+    }
+  }
 };
 
-// Begins to read the weights. The first `threads` threads of the block call it, and then make_vectors with the same number.
-__device__ __forceinline__ void prepare_vectors(const Norms& n, uint32_t threads) {
-  const VectorSpace space(n);
-  const uint32_t quads = n.columns / 4;
-  const uint32_t shared = tile::shared_address(dynamic_shared);
-  auto read = [&](const float* weights, uint32_t place) {
+// Waits until at most `later` of the thread's groups of copies are under way, or fewer.
+__device__ __forceinline__ void wait_copies_but(uint32_t later) {
+  switch (later) {
+    case 0: return tile::wait_copies<0>();
+    case 1: return tile::wait_copies<1>();
+    case 2: return tile::wait_copies<2>();
+    default: return tile::wait_copies<3>();
+  }
+}
+
+// Begins to read the weights of the norms, which lie one behind another from 0 on: of vector `index`, then wa, wb, wc. The
+// first `threads` threads of the block call it, and then make_vector with the same numbers.
+__device__ __forceinline__ void prepare_vector(const Norms& n, uint32_t index, uint32_t threads) {
+  uint32_t to = tile::shared_address(dynamic_shared);
+  auto read = [&](const float* weights, uint32_t count) {
     if (!weights) return;
-    for (uint32_t q = threadIdx.x; q < quads; q += threads) tile::copy_async(shared + place + q * 16, weights + q * 4);
+#pragma unroll 1
+    for (uint32_t q = threadIdx.x; q < count / 4; q += threads) tile::copy_async(to + q * 16, weights + q * 4);
+    to += padded(count * 4);
   };
-  if (n.kind == HEADS_GATED) {
-    const uint32_t head_quads = n.head / 4;
-    for (uint32_t head = threadIdx.x / 32; head * head_quads < quads; head += threads / 32) {
-      for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32)
-        tile::copy_async(shared + space.main + (head * head_quads + q) * 16, n.wa + q * 4);
-    }
-    tile::end_copies();
-    return;
-  }
-  read(n.w[0], space.main);
-  if (n.forms & 10) read(n.w[1], space.other);
-  if (n.kind == ADD_NORM || n.kind == GEMMA_NEXT) read(n.wa, space.first);
-  if (n.kind == GEMMA_NEXT) {
-    read(n.wb, space.second);
-    read(n.wc, space.third);
-  }
+  read(index ? n.w[1] : n.w[0], n.columns);
+  read(n.wa, n.kind == HEADS_GATED ? n.head : n.columns);
+  read(n.wb, n.columns);
+  read(n.wc, n.columns);
   tile::end_copies();
 }
 
-// Makes the vectors of `n` in shared memory, behind the wait for the previous grid; what the threads have made is there for
-// others behind a barrier.
-__device__ __forceinline__ void make_vectors(const Norms& n, Vector (&out)[2], uint32_t threads) {
+// Makes vector `index` of `n` at `v`, behind the wait for the previous grid; what the threads have made is there for others
+// behind a barrier. `later` groups of copies have been begun since prepare_vector.
+__device__ __forceinline__ void make_vector(const Norms& n, uint32_t index, const Vector& v, uint32_t threads, uint32_t later) {
   __shared__ float slot[3][2][MOST_WARPS];
-  const VectorSpace space(n);
-  out[0] = space.vectors[0].place;
-  out[1] = space.vectors[1].place;
-  auto at = [](uint32_t place, uint32_t quad) -> float4& { return shared_place<float4>(place + quad * 16); };
-  const bool two = n.forms & 10;
-  const uint32_t quads = n.columns / 4;
-  const float mean = __fdividef(1.0f, static_cast<float>(n.columns));
-  float square[1] = {0};
-  tile::wait_copies<0>();
-  auto keep = [&](float4 h, uint32_t q) {
-    square[0] += squares(h);
-    if (n.residual && blockIdx.x == 0) reinterpret_cast<float4*>(n.residual)[q] = h;
-    float4& v = at(space.main, q);
-    v = n.w[0] ? h * v : h;
-    if (!two) return;
-    float4& w = at(space.other, q);
-    w = n.w[1] ? h * w : h;
+  const uint32_t octet = threadIdx.x, octets = n.columns / 8;
+  const bool mine = octet < octets;
+  const Octet nothing = {make_float4(0, 0, 0, 0), make_float4(0, 0, 0, 0)};
+  auto read = [&](const float* p) { return p && mine ? activation(p, octet) : nothing; };
+  if (n.kind == PLAIN) {
+    // Any number of columns.
+#pragma unroll 1
+    for (uint32_t o = octet; o / 32 * 32 < octets; o += threads) v.put(o < octets ? activation(n.x, o) : nothing, o, octets);
+    return;
+  }
+  auto weights = [&](uint32_t place, uint32_t at) {
+    return mine ? Octet{shared_at<float4>(place + at * 32), shared_at<float4>(place + at * 32 + 16)} : nothing;
   };
-
+  const float mean = __fdividef(1.0f, static_cast<float>(n.columns));
+  auto of = [&](float sum) { return rsqrtf(sum * mean + n.epsilon); };
+  const bool weighted = index ? n.w[1] : n.w[0];
+  const uint32_t bytes = padded(n.columns * 4), wa = weighted ? bytes : 0;
+  // Of two branches, x is read while their sum is made: registers are few.
+  Octet h = n.kind == GEMMA_NEXT ? nothing : read(n.x);
+  Octet a = read(n.a);
+  Octet b = read(n.b);
+  wait_copies_but(later);
+  // What others have copied is there for all of them.
+  sync_first(threads);
   switch (n.kind) {
-    case PLAIN:
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) at(space.main, q) = activation(n.x, q);
-      break;
     case HEADS_GATED: {
-      const uint32_t head_quads = n.head / 4;
-      if (head_quads == 32) {
-        // A quad for every lane, and two heads of a warp under way at once.
-        auto keep_gated = [&](float4 x, float4 gate, uint32_t q) {
-          const float inverse = rsqrtf(__fdividef(warp_sum(squares(x)), static_cast<float>(n.head)) + n.epsilon);
-          float4& v = at(space.main, q);
-          v = x * inverse * v * make_float4(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
-        };
-        for (uint32_t q = threadIdx.x; q < quads; q += 2 * threads) {
-          const bool second = q + threads < quads;
-          const float4 x = activation(n.x, q), gate = activation(n.a, q);
-          const float4 next_x = second ? activation(n.x, q + threads) : x, next_gate = second ? activation(n.a, q + threads) : gate;
-          keep_gated(x, gate, q);
-          if (second) keep_gated(next_x, next_gate, q + threads);
-        }
-        break;
+      float sum = squares(h);
+      const uint32_t lanes = n.head / 8;
+      const bool in_warps = lanes <= 32 && (lanes & (lanes - 1)) == 0;
+      const uint32_t at = in_warps ? octet & (lanes - 1) : octet % lanes;
+      if (in_warps) {
+#pragma unroll 1
+        for (uint32_t offset = lanes / 2; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
+      } else {
+        // By way of where the vector will be.
+        if (mine) shared_at<float>(v.place + octet * 4) = sum;
+        sync_first(threads);
+        sum = 0;
+        for (uint32_t i = 0; mine && i < lanes; i++) sum += shared_at<float>(v.place + (octet - at + i) * 4);
+        sync_first(threads);
       }
-      // A warp takes a head at a time.
-      for (uint32_t head = threadIdx.x / 32; head * head_quads < quads; head += threads / 32) {
-        float sum = 0;
-        for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) {
-          const uint32_t place = head * head_quads + q;
-          const float4 x = activation(n.x, place), gate = activation(n.a, place);
-          sum += squares(x);
-          float4& v = at(space.main, place);
-          v = x * v * make_float4(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
-        }
-        const float inverse = rsqrtf(__fdividef(warp_sum(sum), static_cast<float>(n.head)) + n.epsilon);
-        for (uint32_t q = threadIdx.x % 32; q < head_quads; q += 32) {
-          float4& v = at(space.main, head * head_quads + q);
-          v = v * inverse;
-        }
-      }
-      // Heads are no quads: now others own them.
-      sync_first(threads);
+      const float inverse = rsqrtf(__fdividef(sum, static_cast<float>(n.head)) + n.epsilon);
+      const Octet open = {each(a.low, silu), each(a.high, silu)};
+      h = h * inverse * weights(wa, at) * open;
       break;
     }
     case ADD_NORM: {
-      float of_a[1] = {0};
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        const float4 a = activation(n.a, q), x = activation(n.x, q);
-        of_a[0] += squares(a);
-        float4& v = at(space.first, q);
-        v = a * v;
-        at(space.waiting, q) = x;
-      }
+      float of_a[1] = {squares(a)};
       block_sums(of_a, slot[0], threads);
-      const float inverse = rsqrtf(of_a[0] * mean + n.epsilon);
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) keep(at(space.waiting, q) + at(space.first, q) * inverse, q);
+      h = h + a * weights(wa, octet) * of(of_a[0]);
       break;
     }
     case GEMMA_NEXT: {
-      float of_both[2] = {0, 0};
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        const float4 a = activation(n.a, q), b = activation(n.b, q), x = activation(n.x, q);
-        of_both[0] += squares(a);
-        of_both[1] += squares(b);
-        float4 &of_a = at(space.first, q), &of_b = at(space.second, q);
-        of_a = a * of_a;
-        of_b = b * of_b;
-        at(space.waiting, q) = x;
-      }
+      float of_both[2] = {squares(a), squares(b)};
       block_sums(of_both, slot[0], threads);
-      const float inverse_a = rsqrtf(of_both[0] * mean + n.epsilon), inverse_b = rsqrtf(of_both[1] * mean + n.epsilon);
-      float of_branch[1] = {0};
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        const float4 branch = at(space.first, q) * inverse_a + at(space.second, q) * inverse_b;
-        of_branch[0] += squares(branch);
-        float4& weighted = at(space.third, q);
-        weighted = branch * weighted;
-      }
+      const Octet branch = a * weights(wa, octet) * of(of_both[0]) + b * weights(wa + bytes, octet) * of(of_both[1]);
+      h = read(n.x);
+      float of_branch[1] = {squares(branch)};
       block_sums(of_branch, slot[1], threads);
-      const float inverse = rsqrtf(of_branch[0] * mean + n.epsilon);
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) {
-        keep((at(space.waiting, q) + at(space.third, q) * inverse) * n.scale, q);
-      }
+      h = (h + branch * weights(wa + 2 * bytes, octet) * of(of_branch[0])) * n.scale;
       break;
     }
-    default:
-      for (uint32_t q = threadIdx.x; q < quads; q += threads) keep(activation(n.x, q), q);
+    default: break;
   }
-  float inverse = 1;
-  if (n.kind != PLAIN && n.kind != HEADS_GATED) {
+  if (n.kind != HEADS_GATED) {
+    if (n.residual && blockIdx.x == 0 && mine) {
+      float4* out = reinterpret_cast<float4*>(n.residual) + 2 * octet;
+      out[0] = h.low, out[1] = h.high;
+    }
+    float square[1] = {squares(h)};
     block_sums(square, slot[2], threads);
-    inverse = rsqrtf(square[0] * mean + n.epsilon);
+    h = h * of(square[0]);
   }
-  const float4 nothing = make_float4(0, 0, 0, 0);
-  for (uint32_t q = threadIdx.x; q < padded(n.columns) / 4; q += threads) {
-    if (n.forms & 5) space.vectors[0].put(q < quads ? at(space.main, q) * inverse : nothing, q);
-    if (two) space.vectors[1].put(q < quads ? at(space.other, q) * inverse : nothing, q);
-  }
+  v.put(weighted ? h * weights(0, octet) : h, octet, octets);
 }

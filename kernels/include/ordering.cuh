@@ -13,6 +13,9 @@ __device__ __forceinline__ void keep_loads_above() {
 // A barrier of the first `threads` threads of the block, whole warps.
 __device__ __forceinline__ void sync_first(uint32_t threads) { asm volatile("bar.sync 1, %0;" ::"r"(threads) : "memory"); }
 
+// Adds without waiting for what was there: of one addition a launch, the sum is that of a load and a store.
+__device__ __forceinline__ void add_at(float* p, float x) { asm volatile("red.global.add.f32 [%0],%1;" ::"l"(p), "f"(x) : "memory"); }
+
 // Stores for the host, behind everything that the thread has stored before.
 __device__ __forceinline__ void store_for_host(unsigned long long* p, unsigned long long word) {
   asm volatile("st.release.sys.global.u64 [%0],%1;" ::"l"(p), "l"(word) : "memory");

@@ -23,14 +23,14 @@ pub const TENSOR_THREADS: u32 = 1024;
 pub const FETCH_THREADS: u32 = 512;
 /// Blocks per SM of `kv_read` and `expert_fetch`.
 pub const FETCH_BLOCKS_PER_SM: u32 = 2;
-/// Threads of `project_wide` and `project_deep`, one block per SM.
-pub const PROJECT_THREADS: u32 = 512;
-/// Threads of `head`, one block per SM.
-pub const HEAD_THREADS: u32 = 512;
-/// Threads of `experts_down`, one block per SM.
-pub const EXPERTS_DOWN_THREADS: u32 = 512;
-/// Threads of `experts_up`, one block per SM: a warp more, which chooses the experts meanwhile.
-pub const EXPERTS_UP_THREADS: u32 = 544;
+/// Warps of a block of `project`, `experts_up`, `experts_down` and `head`.
+pub const ROW_WARPS: u32 = 16;
+/// Threads of those, one block per SM, while another one's begins.
+pub const ROW_THREADS: u32 = 32 * ROW_WARPS;
+/// Most numbers of a vector that such a block makes a norm of: 8 for each thread.
+pub const NORM_COLUMNS: u32 = 8 * ROW_THREADS;
+/// The same of `experts_up`, whose last warp chooses experts meanwhile.
+pub const NORM_COLUMNS_UP: u32 = NORM_COLUMNS - 8 * 32;
 /// Threads of `next_token`, one block.
 pub const NEXT_TOKEN_THREADS: u32 = 512;
 /// Threads of `attention_combine`; a block makes so many elements of a head.
@@ -49,5 +49,9 @@ pub const ATTENTION_POSITIONS: u32 = 32;
 pub const REPACK_THREADS: u32 = 256;
 /// Blocks per SM of `repack` and `restore`.
 pub const REPACK_BLOCKS_PER_SM: u32 = 16;
-/// Dynamic shared memory that a decode kernel may ask for: what every supported GPU has, 99 KiB, less what is static.
-pub const DYNAMIC_BYTES_MAX: u32 = 95 * 1024;
+/// Shared memory that decode kernels have beside what they ask for.
+pub const STATIC_BYTES: u32 = 5 * 1024;
+/// Dynamic shared memory that a decode kernel may need at least: what every supported GPU has, 99 KiB, less what is static.
+pub const DYNAMIC_BYTES_MAX: u32 = 99 * 1024 - STATIC_BYTES;
+/// What the driver keeps of an SM's shared memory for every block.
+pub const RESERVED_BYTES: u32 = 1024;

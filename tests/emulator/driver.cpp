@@ -169,6 +169,9 @@ CALL(cuDeviceGetAttribute, int* value, int attribute, int) {
     case 97:
       *value = MOST_SHARED_BYTES;
       break;  // shared memory of a block, bytes
+    case 81:
+      *value = MOST_SHARED_BYTES + 1024;
+      break;  // of a multiprocessor
     default:
       return INVALID_VALUE;
   }

@@ -16,6 +16,7 @@
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __align__(bytes) __attribute__((aligned(bytes)))
+// Not in templates: the compiler leaves their variables out of the section, and a parked block would not keep them.
 #define __shared__ static __attribute__((section("emulated_shared")))
 
 #define threadIdx (::emulator::thread_index)
@@ -160,6 +161,11 @@ inline int __float2int_rn(float x) {
   return x >= 2147483648.0f ? INT32_MAX : static_cast<int>(std::nearbyint(x));
 }
 
+inline uint32_t __funnelshift_l(uint32_t low, uint32_t high, uint32_t shift) {
+  return static_cast<uint32_t>(((static_cast<uint64_t>(high) << 32 | low) << shift % 32) >> 32);
+}
+
+inline float __expf(float x) { return std::exp(x); }
 inline float __fdividef(float x, float y) { return x / y; }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline void sincospif(float x, float* sine, float* cosine) {

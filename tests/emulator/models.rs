@@ -149,12 +149,20 @@ pub fn file(architecture: &Architecture, seed: u64) -> Vec<u8> {
     let is_gemma = matches!(architecture, Architecture::Gemma4(_));
     let mut random = Random(seed);
     let shapes = architecture.tensors().into_iter();
-    let table: Vec<_> = shapes
-        .map(|shape| {
-            let ty = type_of(&shape, random.bits() as usize);
-            (shape.name, shape.dims, ty)
-        })
-        .collect();
+    let mut table: Vec<(String, Vec<u64>, TensorType)> = Vec::new();
+    for shape in shapes {
+        let drawn = type_of(&shape, random.bits() as usize);
+        // Of a gated MLP both projections have one type.
+        let other = match shape.name.contains("_up") {
+            true => shape.name.replace("_up", "_gate"),
+            false => shape.name.replace("_gate", "_up"),
+        };
+        let pair = table.iter().find(|(name, ..)| *name == other);
+        let ty = pair
+            .filter(|_| other != shape.name)
+            .map_or(drawn, |pair| pair.2);
+        table.push((shape.name, shape.dims, ty));
+    }
     let header = writer::header(&metadata, &table, 32).unwrap();
     let mut bytes = header.bytes;
     for info in &header.tensors {

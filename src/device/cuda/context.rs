@@ -46,6 +46,8 @@ pub struct Facts {
     pub l2_bytes: u64,
     /// Most dynamic shared memory of one block, in bytes.
     pub shared_memory_per_block_bytes: u32,
+    /// Shared memory of all blocks of an SM together, in bytes.
+    pub shared_memory_per_sm_bytes: u32,
     /// Highest SM clock in kHz.
     pub sm_clock_max_khz: u32,
     /// Highest memory clock in kHz; 0 where the driver does not say.
@@ -198,6 +200,9 @@ fn facts(ordinal: u32, device: sys::CUdevice) -> Result<Facts, CudaError> {
         l2_bytes: u64::from(attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?),
         shared_memory_per_block_bytes: attribute(
             Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+        )?,
+        shared_memory_per_sm_bytes: attribute(
+            Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
         )?,
         sm_clock_max_khz: attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?,
         memory_clock_max_khz: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)?,

@@ -126,8 +126,8 @@ impl Function {
         format!("sm_{}", self.binary_version)
     }
 
-    /// Asks for as much of each multiprocessor's memory as shared memory as it can be, and so little as L1. An SM runs kernels
-    /// that want different shares one behind the other, never side by side: all kernels of a chain ask for the same.
+    /// Asks for as much of each multiprocessor's memory as shared memory as it can be, and so little as L1, so that blocks of
+    /// different kernels find the same share wherever they meet.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use crate::model::{Gemma4, LayerKind};
 
 use super::buffers::{Buffers, Ending};
 use super::parts::{Name, Routed, check_heads, experts_up, frequencies, store, stores};
-use super::planner::{Planner, forms, forms_of, narrow};
+use super::planner::{Planner, narrow};
 
 /// Buffers that one layer after another uses.
 struct Work {
@@ -219,13 +219,12 @@ impl Layer<'_> {
         let norm = planner.vector(&name("attn_norm.weight"))?;
         planner.push(
             input,
-            Stage::ProjectWide(Project {
+            Stage::Project(Project {
                 norms: Norms {
                     x: before.x,
                     kind: before.kind,
                     weights: [norm, Address::NULL],
                     columns: self.embedding,
-                    forms: forms_of(&segments),
                     epsilon,
                 },
                 segments,
@@ -275,13 +274,12 @@ impl Layer<'_> {
         let output = planner.matrix(&name("attn_output.weight"))?;
         planner.push(
             output_part,
-            Stage::ProjectDeep(Project {
+            Stage::Project(Project {
                 norms: Norms {
                     x: work.mixed,
                     kind: NormKind::Plain,
                     weights: [Address::NULL; 2],
                     columns: output.columns,
-                    forms: forms(&[output]),
                     epsilon,
                 },
                 segments: vec![store(output, work.attended, self.embedding)],
@@ -325,13 +323,12 @@ impl Layer<'_> {
         };
         planner.push(
             "router, dense MLP",
-            Stage::ProjectWide(Project {
+            Stage::Project(Project {
                 norms: Norms {
                     x: buffers.x,
                     kind,
                     weights,
                     columns: self.embedding,
-                    forms: forms_of(&segments),
                     epsilon: shape.rms_epsilon,
                 },
                 segments,

@@ -6,7 +6,7 @@ use crate::kernels::decode::{
 };
 
 use super::buffers::Buffers;
-use super::planner::{Planner, forms, unsupported};
+use super::planner::{Planner, unsupported};
 
 /// The name in the file of a layer's tensor.
 pub(super) type Name<'a> = &'a dyn Fn(&str) -> String;
@@ -42,12 +42,6 @@ pub(super) fn experts_up(
             planner.matrix(&name("ffn_up_exps.weight"))?,
         ),
     };
-    let both = [gate, up];
-    let matrices = if up == Matrix::NONE {
-        &both[..1]
-    } else {
-        &both
-    };
     planner.push(
         "experts up",
         Stage::ExpertsUp(ExpertsUp {
@@ -56,7 +50,6 @@ pub(super) fn experts_up(
                 kind: NormKind::Norm,
                 weights: [routed.weight, Address::NULL],
                 columns: routed.columns,
-                forms: forms(matrices),
                 epsilon: routed.epsilon,
             },
             gate,

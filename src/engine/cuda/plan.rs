@@ -5,7 +5,7 @@ use crate::kernels::decode::{Address, Head, Matrix, NextToken, Norms, Stage, Tok
 use crate::model::Architecture;
 
 use super::buffers::Buffers;
-use super::planner::{Content, Planner, Source, Step, Upload, check_stage, forms, narrow};
+use super::planner::{Content, Planner, Source, Step, Upload, check_stage, narrow};
 use super::{gemma, qwen};
 
 /// Most bytes of a tensor that are on the way to its planes at a time.
@@ -96,7 +96,6 @@ pub(super) fn plan(
             kind: ending.kind,
             weights: [output_norm, Address::NULL],
             columns: output.columns,
-            forms: forms(&[output]),
             epsilon,
         },
         matrix: output,

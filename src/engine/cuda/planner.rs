@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use crate::engine::{Device, EngineError};
 use crate::gguf::{Gguf, TensorInfo};
-use crate::kernels::decode::{Address, Forms, Matrix, Norms, Planes, Product, Stage, planes};
+use crate::kernels::decode::{
+    Address, ExpertsDown, Matrix, NormKind, Planes, Segment, Stage, planes,
+};
 use crate::kernels::tuning;
 use crate::model::ModelError;
 use crate::quant::{QuantError, TensorType, dequantizer};
@@ -222,35 +224,59 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Refuses a stage whose vectors do not fit the kernel's loads or its shared memory.
+/// Refuses a stage whose vectors do not fit the kernel's loads or its shared memory, or whose matrices it does not take
+/// together.
 pub(super) fn check_stage(stage: &Stage) -> Result<(), EngineError> {
-    let norms = match stage {
-        Stage::ProjectWide(project) | Stage::ProjectDeep(project) => Some(&project.norms),
-        Stage::ExpertsUp(up) => Some(&up.norms),
-        Stage::Head(head) => Some(&head.norms),
-        _ => None,
+    let name = || format!("stage {}", stage.name());
+    let (norms, columns_most) = match stage {
+        Stage::Project(project) => (Some(&project.norms), tuning::NORM_COLUMNS),
+        Stage::ExpertsUp(up) => (Some(&up.norms), tuning::NORM_COLUMNS_UP),
+        Stage::Head(head) => (Some(&head.norms), tuning::NORM_COLUMNS),
+        _ => (None, 0),
     };
-    if let Some(Norms { columns, forms, .. }) = norms {
-        let unit = if forms.has_integers() { 16 } else { 4 };
-        if !columns.is_multiple_of(unit) {
-            return Err(unsupported(
-                format!("stage {}", stage.name()),
-                format!("vectors of a multiple of {unit} elements"),
-                columns,
-            ));
+    if let Some(norms) = norms {
+        let columns = norms.columns;
+        if !columns.is_multiple_of(8) {
+            let expected = "vectors of a multiple of 8 elements".to_owned();
+            return Err(unsupported(name(), expected, columns));
+        }
+        if columns > columns_most && norms.kind != NormKind::Plain {
+            let expected = format!("vectors of at most {columns_most} elements");
+            return Err(unsupported(name(), expected, columns));
+        }
+        if let NormKind::HeadsGated { head, .. } = norms.kind
+            && !head.is_multiple_of(8)
+        {
+            let expected = "heads of a multiple of 8 elements".to_owned();
+            return Err(unsupported(name(), expected, head));
+        }
+    }
+    let pairs: Vec<[Matrix; 2]> = match stage {
+        Stage::Project(project) => project.segments.iter().filter_map(Segment::pair).collect(),
+        Stage::ExpertsUp(up) if up.up != Matrix::NONE => vec![[up.gate, up.up]],
+        _ => Vec::new(),
+    };
+    if let Some([gate, up]) = pairs.iter().find(|[gate, up]| gate.ty != up.ty) {
+        let expected = format!("gate and up projections of one type, {}", gate.ty);
+        return Err(unsupported(name(), expected, up.ty));
+    }
+    if let Stage::ExpertsDown(down) = stage {
+        if !down.width.is_multiple_of(8) || !down.shared_width.is_multiple_of(8) {
+            let expected = "hidden vectors of a multiple of 8 elements".to_owned();
+            let found = format!("{} and {}", down.width, down.shared_width);
+            return Err(unsupported(name(), expected, found));
+        }
+        if down.parts() > ExpertsDown::MOST_PARTS {
+            let expected = format!("at most {} pieces of a row", ExpertsDown::MOST_PARTS);
+            return Err(unsupported(name(), expected, down.parts()));
         }
     }
     // Attention asks for its own, fixed amount.
     let bytes = stage.shared_bytes();
     if bytes > tuning::DYNAMIC_BYTES_MAX && !matches!(stage, Stage::Attention(_)) {
-        return Err(unsupported(
-            format!("stage {}", stage.name()),
-            format!(
-                "vectors of at most {} bytes together",
-                tuning::DYNAMIC_BYTES_MAX
-            ),
-            bytes,
-        ));
+        let most = tuning::DYNAMIC_BYTES_MAX;
+        let expected = format!("vectors of at most {most} bytes together");
+        return Err(unsupported(name(), expected, bytes));
     }
     Ok(())
 }
@@ -263,26 +289,6 @@ pub(super) fn values(bytes: &[u8], tensor: &TensorInfo) -> Vec<f32> {
         dequantize(bytes, &mut values);
     }
     values
-}
-
-/// The forms that vector 0 is needed in for products with `matrices`.
-pub(super) fn forms(matrices: &[Matrix]) -> Forms {
-    matrices
-        .iter()
-        .fold(Forms::NONE, |forms, matrix| forms.with(0, matrix))
-}
-
-/// The forms that segments need: each product's matrices with the vector that it takes.
-pub(super) fn forms_of(segments: &[crate::kernels::decode::Segment]) -> Forms {
-    let with = |forms: Forms, (product, vector): (&Product, u32)| {
-        product
-            .each()
-            .fold(forms, |forms, matrix| forms.with(vector, &matrix))
-    };
-    segments
-        .iter()
-        .map(|segment| (&segment.product, segment.vector))
-        .fold(Forms::NONE, with)
 }
 
 /// A size that kernels count in 32 bits.

@@ -9,7 +9,7 @@ use crate::model::{LayerKind, Qwen35Moe};
 
 use super::buffers::{Buffers, Ending};
 use super::parts::{Name, Routed, check_heads, experts_up, frequencies, stores};
-use super::planner::{Planner, forms, forms_of, narrow, unsupported};
+use super::planner::{Planner, narrow, unsupported};
 
 /// Buffers that one layer after another uses.
 struct Work {
@@ -149,13 +149,12 @@ fn project(
 ) -> Result<(), EngineError> {
     planner.push(
         part,
-        Stage::ProjectWide(Project {
+        Stage::Project(Project {
             norms: Norms {
                 x,
                 kind: NormKind::Norm,
                 weights: [weight, Address::NULL],
                 columns: sizes.embedding,
-                forms: forms_of(&segments),
                 epsilon: sizes.epsilon,
             },
             segments,
@@ -174,13 +173,12 @@ fn project_back(
 ) -> Result<(), EngineError> {
     planner.push(
         part,
-        Stage::ProjectDeep(Project {
+        Stage::Project(Project {
             norms: Norms {
                 x,
                 kind,
                 weights: [Address::NULL; 2],
                 columns: matrix.columns,
-                forms: forms(&[matrix]),
                 epsilon: sizes.epsilon,
             },
             segments: vec![Segment {

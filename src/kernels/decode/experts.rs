@@ -4,6 +4,7 @@ use crate::device::cuda::Parameters;
 
 use super::matrix::{Address, Matrix, vector_bytes};
 use super::norms::Norms;
+use super::ring::Ring;
 
 /// The function between a gate projection and the product with the up projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,17 @@ pub struct ExpertsDown {
 }
 
 impl ExpertsUp {
-    pub(super) fn parameters(&self) -> Parameters {
+    /// The gate projection's matrix, and the other where there is one.
+    pub fn matrices(&self) -> impl Iterator<Item = Matrix> + Clone {
+        let up = (self.up != Matrix::NONE).then_some(self.up);
+        [Some(self.gate), up].into_iter().flatten()
+    }
+
+    pub(super) fn ring(&self) -> Ring {
+        Ring::new(self.norms.end(self.matrices()), 32, self.matrices())
+    }
+
+    pub(super) fn parameters(&self, slots: u32) -> Parameters {
         let pointers = [
             self.router,
             self.expert_scale,
@@ -115,17 +126,92 @@ impl ExpertsUp {
             })
             .u32(self.trace_stride)
             .u32(self.trace_steps)
+            .u32(self.gate.units())
+            .u32(self.ring().at)
+            .u32(slots)
+            .u32(0)
     }
 }
 
+/// Chunks of a part of a row, as in `experts.cu`; a step is two parts.
+const PART: u32 = 16;
+/// Most items of a block, as in `experts.cu`.
+const MOST_ITEMS: u32 = 512;
+/// Items that a row's experts are dealt to where blocks have more rows than warps.
+const ITEMS_OF_EXPERTS: u32 = 4;
+
+/// How a row's weights are dealt to warps.
+struct Items {
+    /// Steps of the first item, which has the shared row.
+    first: u32,
+    /// Steps of each other one.
+    steps: u32,
+    items: u32,
+}
+
 impl ExpertsDown {
-    /// Dynamic shared memory of a block: the hidden vectors of all experts, and the shared one.
-    pub fn shared_bytes(&self) -> u32 {
-        vector_bytes(self.used * self.width, self.down.takes_values())
-            + vector_bytes(self.shared_width, self.shared.takes_values())
+    /// Most parts of a row, as in `experts.cu`.
+    pub const MOST_PARTS: u32 = 128;
+
+    /// Both.
+    pub fn matrices(&self) -> impl Iterator<Item = Matrix> + Clone {
+        [self.down, self.shared].into_iter()
     }
 
-    pub(super) fn parameters(&self) -> Parameters {
+    fn items(&self) -> Items {
+        let parts = |matrix: &Matrix| matrix.units().div_ceil(PART);
+        let (shared, routed) = (parts(&self.shared), self.used * parts(&self.down));
+        if self.shared_out == Address::NULL && self.shared.ty == self.down.ty {
+            return Items {
+                first: (shared + routed).div_ceil(2),
+                steps: 0,
+                items: 1,
+            };
+        }
+        let steps = routed.div_ceil(2).div_ceil(ITEMS_OF_EXPERTS).max(1);
+        Items {
+            first: shared.div_ceil(2),
+            steps,
+            items: 1 + routed.div_ceil(2).div_ceil(steps),
+        }
+    }
+
+    /// Parts of a row, the shared expert's and those of all chosen.
+    pub fn parts(&self) -> u32 {
+        let Items {
+            first,
+            steps,
+            items,
+        } = self.items();
+        2 * (first + (items - 1) * steps)
+    }
+
+    /// Blocks: one for every SM, or as many as keep their items within bounds.
+    pub(super) fn blocks(&self, sm_count: u32) -> u32 {
+        let most = (MOST_ITEMS / self.items().items).max(1);
+        sm_count * self.rows.div_ceil(most).div_ceil(sm_count)
+    }
+
+    /// Bytes of the hidden vectors: one behind the other, in one form or each in its own.
+    fn vector_bytes(&self) -> u32 {
+        let columns = self.used * self.width;
+        let (routed, shared) = (self.down.takes_values(), self.shared.takes_values());
+        if routed == shared {
+            return vector_bytes(columns.next_multiple_of(256) + self.shared_width, routed);
+        }
+        vector_bytes(columns, routed) + vector_bytes(self.shared_width, shared)
+    }
+
+    pub(super) fn ring(&self) -> Ring {
+        Ring::new(self.vector_bytes(), PART, self.matrices())
+    }
+
+    pub(super) fn parameters(&self, slots: u32) -> Parameters {
+        let Items {
+            first,
+            steps,
+            items,
+        } = self.items();
         let pointers = [
             self.chosen,
             self.weight,
@@ -135,19 +221,30 @@ impl ExpertsDown {
             self.out,
             self.shared_out,
         ];
-        pointers
+        let numbers = [
+            self.experts,
+            self.used,
+            self.width,
+            self.rows,
+            self.shared_width,
+            self.add.into(),
+            self.down.units(),
+            self.shared.units(),
+            first,
+            steps,
+            items,
+            self.ring().at,
+            slots,
+            0,
+        ];
+        let matrices = Parameters::new()
+            .nested(&self.down.parameters())
+            .nested(&self.shared.parameters());
+        let with_pointers = pointers
             .iter()
-            .fold(
-                Parameters::new()
-                    .nested(&self.down.parameters())
-                    .nested(&self.shared.parameters()),
-                |all, pointer| all.pointer(pointer.0),
-            )
-            .u32(self.experts)
-            .u32(self.used)
-            .u32(self.width)
-            .u32(self.rows)
-            .u32(self.shared_width)
-            .u32(self.add.into())
+            .fold(matrices, |all, pointer| all.pointer(pointer.0));
+        numbers
+            .iter()
+            .fold(with_pointers, |all, number| all.u32(*number))
     }
 }

@@ -3,32 +3,87 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    device::cuda::{Cuda, CudaError, Function, Launch, Parameters, Stream},
+    device::cuda::{Cuda, CudaError, Facts, Function, Launch, Parameters, Stream},
     kernels::{
         load::{KernelError, Loaded},
         tuning,
     },
+    quant::TensorType,
     result::ImageRecord,
 };
 
 use super::attention::{Attention, Delta};
-use super::project::Tile;
-use super::repack::{Order, Repack};
+use super::matrix::Matrix;
+use super::repack::Repack;
 use super::stage::Stage;
+
+// Types that kernels of few types have code for, as their files say.
+const PROJECT_K: &[TensorType] = &[
+    TensorType::Q4_K,
+    TensorType::Q5_K,
+    TensorType::Q6_K,
+    TensorType::F32,
+];
+const EXPERTS_UP_K: &[TensorType] = &[TensorType::Q4_K, TensorType::Q5_K];
+const EXPERTS_DOWN_K: &[TensorType] = &[TensorType::Q4_K, TensorType::Q6_K];
+const EXPERTS_DOWN_Q: &[TensorType] = &[TensorType::Q5_0, TensorType::Q8_0];
+
+/// A kernel for all types, and some for a few, whose code is short and whose blocks need few registers.
+struct Variants {
+    special: Vec<(&'static [TensorType], Function)>,
+    general: Function,
+}
+
+impl Variants {
+    /// The shortest for matrices of these types.
+    fn of(&self, matrices: impl Iterator<Item = Matrix> + Clone) -> &Function {
+        let fits = |types: &[TensorType]| matrices.clone().all(|matrix| types.contains(&matrix.ty));
+        let special = self.special.iter().find(|(types, _)| fits(types));
+        special.map_or(&self.general, |(_, function)| function)
+    }
+}
+
+/// Dynamic shared memory of a block. Where an SM has room for two of the largest blocks, it gets two and never three of any
+/// kernel, so that every grid finds a place on every SM beside the one in front of it.
+#[derive(Clone, Copy)]
+struct SharedMemory {
+    least: u32,
+    most: u32,
+}
+
+impl SharedMemory {
+    fn of(facts: &Facts) -> Self {
+        let all = facts.shared_memory_per_sm_bytes;
+        let half = (all / 2)
+            .min(facts.shared_memory_per_block_bytes)
+            .saturating_sub(tuning::RESERVED_BYTES + tuning::STATIC_BYTES);
+        if half < tuning::DYNAMIC_BYTES_MAX {
+            let most = facts.shared_memory_per_block_bytes;
+            return Self {
+                least: 0,
+                most: most.saturating_sub(tuning::STATIC_BYTES),
+            };
+        }
+        Self {
+            least: all / 3,
+            most: half,
+        }
+    }
+}
 
 /// The loaded image of family `decode`.
 pub struct Decode {
     record: ImageRecord,
     sm_count: u32,
-    project_wide: Function,
-    project_deep: Function,
+    shared: SharedMemory,
+    project: Variants,
     head: Function,
-    experts_up: Function,
-    experts_down: Function,
+    experts_up: Variants,
+    experts_down: Variants,
     next_token: Function,
     attention_combine: Function,
-    /// Two ways: to planes, and back.
-    repack: BTreeMap<Order, (Function, Function)>,
+    repack: Function,
+    restore: Function,
     /// By head dimension and heads at once.
     attention: BTreeMap<(u32, u32), Function>,
     /// By key dimension.
@@ -43,22 +98,28 @@ impl Decode {
     ///
     /// [`KernelError`].
     pub fn load(cuda: &Cuda) -> Result<Self, KernelError> {
-        let Loaded { image, record } = Loaded::new(cuda, "decode", "project_wide")?;
+        let Loaded { image, record } = Loaded::new(cuda, "decode", "project")?;
+        let shared = SharedMemory::of(cuda.facts());
         let function = |name: &str| -> Result<Function, KernelError> {
             let function = image.function(name)?;
             function.prefer_shared_memory()?;
+            function.allow_shared_memory(shared.most)?;
             Ok(function)
         };
-        let with_shared = |name: &str, bytes: u32| -> Result<Function, KernelError> {
-            let function = function(name)?;
-            function.allow_shared_memory(bytes)?;
-            Ok(function)
+        let variants = |name: &str, types: &[(&str, &'static [TensorType])]| {
+            let special = types.iter().map(|(suffix, types)| {
+                let function = function(&format!("{name}_{suffix}"))?;
+                Ok((*types, function))
+            });
+            Ok::<_, KernelError>(Variants {
+                special: special.collect::<Result<_, KernelError>>()?,
+                general: function(name)?,
+            })
         };
         let mut attention = BTreeMap::new();
         for dim in Attention::HEAD_DIMS {
             for heads in Attention::HEADS_AT_ONCE {
-                let name = format!("attention_{dim}x{heads}");
-                let function = with_shared(&name, Attention::shared_bytes_of(dim))?;
+                let function = function(&format!("attention_{dim}x{heads}"))?;
                 attention.insert((dim, heads), function);
             }
         }
@@ -66,23 +127,21 @@ impl Decode {
         for dim in Delta::KEY_DIMS {
             delta_step.insert(dim, function(&format!("delta_step_{dim}"))?);
         }
-        let mut repack = BTreeMap::new();
-        for order in Order::ALL {
-            let named = |verb: &str| function(&format!("{verb}{}", order.suffix()));
-            repack.insert(order, (named("repack")?, named("restore")?));
-        }
-        let with_vectors = |name| with_shared(name, tuning::DYNAMIC_BYTES_MAX);
         Ok(Self {
             record,
             sm_count: cuda.facts().sm_count,
-            project_wide: with_vectors("project_wide")?,
-            project_deep: with_vectors("project_deep")?,
-            head: with_vectors("head")?,
-            experts_up: with_vectors("experts_up")?,
-            experts_down: with_vectors("experts_down")?,
+            shared,
+            project: variants("project", &[("k", PROJECT_K)])?,
+            head: function("head")?,
+            experts_up: variants("experts_up", &[("k", EXPERTS_UP_K)])?,
+            experts_down: variants(
+                "experts_down",
+                &[("k", EXPERTS_DOWN_K), ("q", EXPERTS_DOWN_Q)],
+            )?,
             next_token: function("next_token")?,
             attention_combine: function("attention_combine")?,
-            repack,
+            repack: image.function("repack")?,
+            restore: image.function("restore")?,
             attention,
             delta_step,
             _loaded: image,
@@ -100,42 +159,44 @@ impl Decode {
     ///
     /// [`CudaError`]; `NoKernel` for a shape that no kernel was made for.
     pub fn launch(&self, stream: &Stream, stage: &Stage, dependent: bool) -> Result<(), CudaError> {
-        let (function, launch, parameters) = self.shape(stage)?;
+        let ring = stage.ring();
+        let slots = ring.map_or(0, |ring| ring.slots(self.shared.most));
+        let bytes = ring.map_or(stage.shared_bytes(), |ring| ring.bytes(slots));
+        let (function, launch, parameters) = self.shape(stage, slots)?;
         let launch = Launch {
-            shared_bytes: stage.shared_bytes(),
+            shared_bytes: bytes.max(self.shared.least),
             dependent,
             ..launch
         };
         stream.launch_struct(function, launch, &parameters)
     }
 
-    fn shape(&self, stage: &Stage) -> Result<(&Function, Launch, Parameters), CudaError> {
-        let every_sm = |threads| Launch::new(self.sm_count, threads);
+    fn shape(
+        &self,
+        stage: &Stage,
+        slots: u32,
+    ) -> Result<(&Function, Launch, Parameters), CudaError> {
         let grid = |grid, threads| Launch {
             grid,
             ..Launch::new(1, threads)
         };
-        let project = every_sm(tuning::PROJECT_THREADS);
+        let rows = |blocks| Launch::new(blocks, tuning::ROW_THREADS);
         Ok(match stage {
-            Stage::ProjectWide(wide) => {
-                let parameters = wide.parameters(self.sm_count, Tile::WIDE);
-                (&self.project_wide, project, parameters)
+            Stage::Project(project) => {
+                // Every segment has blocks of its own.
+                let blocks = self.sm_count.max(project.segments.len() as u32);
+                let function = self.project.of(project.matrices());
+                (function, rows(blocks), project.parameters(blocks, slots))
             }
-            Stage::ProjectDeep(deep) => {
-                let parameters = deep.parameters(self.sm_count, Tile::DEEP);
-                (&self.project_deep, project, parameters)
-            }
-            Stage::Head(head) => {
-                let launch = every_sm(tuning::HEAD_THREADS);
-                (&self.head, launch, head.parameters())
-            }
+            Stage::Head(head) => (&self.head, rows(self.sm_count), head.parameters(slots)),
             Stage::ExpertsUp(up) => {
-                let launch = every_sm(tuning::EXPERTS_UP_THREADS);
-                (&self.experts_up, launch, up.parameters())
+                let function = self.experts_up.of(up.matrices());
+                (function, rows(self.sm_count), up.parameters(slots))
             }
             Stage::ExpertsDown(down) => {
-                let launch = every_sm(tuning::EXPERTS_DOWN_THREADS);
-                (&self.experts_down, launch, down.parameters())
+                let function = self.experts_down.of(down.matrices());
+                let blocks = down.blocks(self.sm_count);
+                (function, rows(blocks), down.parameters(slots))
             }
             Stage::NextToken(next) => {
                 let launch = Launch::new(1, tuning::NEXT_TOKEN_THREADS);
@@ -159,9 +220,11 @@ impl Decode {
             Stage::Delta(delta) => {
                 let function = self.delta_step.get(&delta.key_dim);
                 let parts = delta.value_dim.div_ceil(tuning::DELTA_ROWS);
+                // A block for every SM at least: the next grid's would otherwise crowd into some.
+                let heads = delta.value_heads.max(self.sm_count.div_ceil(parts));
                 (
                     function.ok_or_else(|| missing(format!("delta_step_{}", delta.key_dim)))?,
-                    grid((delta.value_heads, parts), tuning::DELTA_THREADS),
+                    grid((heads, parts), tuning::DELTA_THREADS),
                     delta.parameters(),
                 )
             }
@@ -174,7 +237,7 @@ impl Decode {
     ///
     /// [`CudaError`].
     pub fn repack(&self, stream: &Stream, repack: &Repack) -> Result<(), CudaError> {
-        self.reorder(stream, repack, |(repack, _)| repack)
+        self.reorder(stream, repack, &self.repack)
     }
 
     /// Queues the reverse of [`repack`](Self::repack): planes become blocks.
@@ -183,17 +246,15 @@ impl Decode {
     ///
     /// [`CudaError`].
     pub fn restore(&self, stream: &Stream, repack: &Repack) -> Result<(), CudaError> {
-        self.reorder(stream, repack, |(_, restore)| restore)
+        self.reorder(stream, repack, &self.restore)
     }
 
     fn reorder(
         &self,
         stream: &Stream,
         repack: &Repack,
-        way: impl Fn(&(Function, Function)) -> &Function,
+        function: &Function,
     ) -> Result<(), CudaError> {
-        let both = self.repack.get(&repack.order);
-        let function = way(both.ok_or_else(|| missing("repack".to_owned()))?);
         let grid = self.sm_count * tuning::REPACK_BLOCKS_PER_SM;
         let launch = Launch::new(grid, tuning::REPACK_THREADS);
         stream.launch_struct(function, launch, &repack.parameters())

@@ -43,7 +43,7 @@ impl Matrix {
         takes_values(self.ty)
     }
 
-    /// Units of 16 bytes of quants that a row has.
+    /// Chunks of 16 bytes of quants that a row has.
     pub(super) fn units(&self) -> u32 {
         match self.ty {
             TensorType::F32 => self.columns / 4,
@@ -66,16 +66,33 @@ fn takes_values(ty: TensorType) -> bool {
     matches!(ty, TensorType::F32 | TensorType::F16 | TensorType::BF16)
 }
 
-/// Columns of the largest step.
-const STEP_COLUMNS: u32 = 1024;
+/// Shared memory is handed out in multiples of this many bytes.
+const PLACE: u32 = 128;
+
+/// Bytes of shared memory that `count` numbers of 4 bytes take.
+pub(super) fn numbers_bytes(count: u32) -> u32 {
+    (4 * count).next_multiple_of(PLACE)
+}
 
 /// Bytes of shared memory that a vector of `columns` numbers takes in the form that a matrix asks for.
 pub(super) fn vector_bytes(columns: u32, as_values: bool) -> u32 {
-    // Vectors are padded to whole steps of a warp.
-    let padded = columns.next_multiple_of(STEP_COLUMNS);
     match as_values {
-        true => 4 * padded,
-        // 16-bit integers, and two numbers for every 16 of them.
-        false => 2 * padded + padded / 2,
+        true => numbers_bytes(columns),
+        // 16-bit integers, and four numbers for every 32 of them.
+        false => (2 * columns).next_multiple_of(PLACE) + (columns / 2).next_multiple_of(PLACE),
     }
+}
+
+/// Bytes that a step of a row takes in a slot: `span` chunks of quants, and what they need, as in `blocks.cuh`.
+pub(super) fn step_bytes(ty: TensorType, span: u32) -> u32 {
+    let extras = match ty {
+        TensorType::Q4_K => span / 8,
+        TensorType::Q5_K => span / 8 * 3,
+        TensorType::Q6_K => span / 8 * 5 + 2,
+        TensorType::Q8_0 => span / 16 + 1,
+        TensorType::Q5_0 => span / 4 + span / 8 + 2,
+        TensorType::Q5_1 => 2 * (span / 4 + 1),
+        _ => 0,
+    };
+    (16 * (span + extras)).next_multiple_of(32)
 }

@@ -8,6 +8,7 @@ mod matrix;
 mod norms;
 mod project;
 mod repack;
+mod ring;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ pub use attention::{Attention, Combine, Delta};
 pub use experts::{Activation, ExpertsDown, ExpertsUp};
 pub use image::Decode;
 pub use matrix::{Address, Matrix};
-pub use norms::{Forms, NormKind, Norms};
+pub use norms::{NormKind, Norms};
 pub use project::{Head, NextToken, Product, Project, Segment, TOKEN_BYTES, Token};
 pub use repack::{Plane, Planes, Repack, planes};
 pub use stage::Stage;

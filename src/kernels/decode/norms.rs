@@ -2,7 +2,7 @@
 
 use crate::device::cuda::Parameters;
 
-use super::matrix::{Address, Matrix, vector_bytes};
+use super::matrix::{Address, Matrix, numbers_bytes, vector_bytes};
 
 /// What a stage's vectors are made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,8 +15,6 @@ pub struct Norms {
     pub weights: [Address; 2],
     /// Elements of a vector.
     pub columns: u32,
-    /// In which forms the vectors are needed.
-    pub forms: Forms,
     /// Added to the mean square in every norm.
     pub epsilon: f32,
 }
@@ -62,47 +60,29 @@ pub enum NormKind {
     },
 }
 
-/// Forms of two vectors: bit v for vector v as f32, bit 2 + v as 16-bit integers with scales.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Forms(u32);
-
-impl Forms {
-    /// No vector in any form.
-    pub const NONE: Forms = Forms(0);
-
-    /// And vector `vector` (0 or 1) as products with `matrix` need it.
-    pub fn with(self, vector: u32, matrix: &Matrix) -> Self {
-        let form = if matrix.takes_values() { 0 } else { 2 };
-        Self(self.0 | 1 << (form + vector.min(1)))
-    }
-
-    /// The bits.
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// Whether any vector is needed as integers.
-    pub fn has_integers(self) -> bool {
-        self.0 & 0b1100 != 0
-    }
-}
-
 impl Norms {
-    /// Dynamic shared memory of a block that makes these vectors.
-    pub fn shared_bytes(&self) -> u32 {
-        let forms = [(0, true), (1, true), (2, false), (3, false)];
-        let asked = forms
-            .iter()
-            .filter(|(bit, _)| self.forms.0 & 1 << bit != 0)
-            .map(|(_, as_values)| vector_bytes(self.columns, *as_values));
-        // What vectors are put together in, as `VectorSpace` has it.
-        let two = u32::from(self.forms.0 & 0b1010 != 0);
-        let places = match self.kind {
-            NormKind::GemmaNext { .. } => 5 + two,
-            NormKind::AddNorm { .. } => 3 + two,
-            _ => 1 + two,
+    /// Where a vector lies in a block's shared memory: behind the weights that it is made with.
+    pub(super) fn place(&self) -> u32 {
+        let own = u32::from(self.weights != [Address::NULL; 2]);
+        let (whole, head) = match self.kind {
+            NormKind::Plain | NormKind::Norm => (own, 0),
+            NormKind::AddNorm { .. } => (own + 1, 0),
+            NormKind::GemmaNext { .. } => (own + 3, 0),
+            NormKind::HeadsGated { head, .. } => (own, head),
         };
-        places * (4 * self.columns).next_multiple_of(16) + asked.sum::<u32>()
+        whole * numbers_bytes(self.columns) + numbers_bytes(head)
+    }
+
+    /// What lies behind the largest of the vectors that `matrices` are multiplied with.
+    pub(super) fn end(&self, mut matrices: impl Iterator<Item = Matrix>) -> u32 {
+        let bytes = |as_values| vector_bytes(self.columns, as_values);
+        let has_values = matrices.any(|matrix| matrix.takes_values());
+        self.place()
+            + if has_values {
+                bytes(true).max(bytes(false))
+            } else {
+                bytes(false)
+            }
     }
 
     pub(super) fn parameters(&self) -> Parameters {
@@ -157,7 +137,7 @@ impl Norms {
             .u32(kind)
             .u32(self.columns)
             .u32(head)
-            .u32(self.forms.0)
+            .u32(self.place())
             .f32(self.epsilon)
             .f32(scale)
     }

@@ -4,11 +4,13 @@ use crate::device::cuda::Parameters;
 
 use super::matrix::{Address, Matrix};
 use super::norms::Norms;
+use super::ring::Ring;
+use crate::kernels::tuning;
 
 /// Most segments of a launch.
 const SEGMENTS: usize = 4;
 
-/// `project_wide` and `project_deep`: rows of up to four matrices times the stage's vectors.
+/// `project`: rows of up to four matrices times the stage's vectors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     /// The vectors.
@@ -143,64 +145,74 @@ impl Product {
     }
 
     /// The one matrix or both.
-    pub fn each(&self) -> impl Iterator<Item = Matrix> {
+    pub fn each(&self) -> impl Iterator<Item = Matrix> + Clone + use<> {
         let (matrix, up, _) = self.matrices();
         let second = (up != Matrix::NONE).then_some(up);
         [Some(matrix), second].into_iter().flatten()
     }
 }
 
-/// What a warp of a kernel takes at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tile {
-    /// Rows of a group; of a gated product always one of each matrix.
-    rows: u32,
-    /// Steps of a row, 32 units of 16 bytes of quants each.
-    depth: u32,
-}
-
-impl Tile {
-    /// Of `project_wide`.
-    pub const WIDE: Tile = Tile { rows: 2, depth: 2 };
-    /// Of `project_deep`.
-    pub const DEEP: Tile = Tile { rows: 1, depth: 4 };
-}
-
+/// Rows that a warp takes at a time; of a gated product one of each matrix.
+const ROWS: u32 = 2;
 /// Most results of pieces that a block keeps, as in `project.cu`.
 const MOST_PIECES: u32 = 192;
 
+/// Into how many pieces rows of `steps` steps are cut where a block has `groups` groups of them: rounds of the block's warps
+/// become shorter, but results of pieces have to be joined.
+fn pieces(groups: u32, steps: u32) -> u32 {
+    let rounds =
+        |pieces: u32| (groups * pieces).div_ceil(tuning::ROW_WARPS) * steps.div_ceil(pieces);
+    let mut best = 1;
+    let mut pieces = 2;
+    while pieces <= steps && pieces * groups <= MOST_PIECES {
+        if 5 * rounds(pieces) <= 4 * rounds(best) {
+            best = pieces;
+        }
+        pieces *= 2;
+    }
+    best
+}
+
 impl Segment {
-    /// For a grid of `blocks`; `slots` is where results of pieces begin, and is moved behind those of this segment.
-    fn parameters(&self, blocks: u32, tile: Tile, slots: &mut u32) -> Parameters {
+    /// The matrices of a gated product.
+    pub fn pair(&self) -> Option<[Matrix; 2]> {
+        let (gate, up, _) = self.product.matrices();
+        (up != Matrix::NONE).then_some([gate, up])
+    }
+
+    fn bytes(&self) -> u64 {
+        let row: u64 = self.product.each().map(|m| m.row_bytes()).sum();
+        row * u64::from(self.rows)
+    }
+
+    /// For the `blocks` blocks from `first` on.
+    fn parameters(&self, first: u32, blocks: u32) -> Parameters {
         let (matrix, up, mode) = self.product.matrices();
-        let paired = up != Matrix::NONE;
-        let groups = match paired {
+        let groups = match self.pair().is_some() {
             true => self.rows,
-            false => self.rows.div_ceil(tile.rows),
+            false => self.rows.div_ceil(ROWS),
         };
         let (each, rest) = (groups / blocks, groups % blocks);
+        let most = each + u32::from(rest > 0);
         let units = matrix.units();
-        let (mut pieces, mut steps, slot) = (1, units.div_ceil(32), *slots);
-        // Rows of plain numbers are long.
-        if matrix.takes_values() && (!paired || matrix.ty == up.ty) {
-            let cut = steps.div_ceil(tile.depth);
-            let behind = (each + u32::from(rest > 0))
-                .saturating_mul(cut)
-                .saturating_add(slot);
-            if behind <= MOST_PIECES {
-                (pieces, steps, *slots) = (cut, tile.depth, behind);
-            }
-        }
+        let steps = units.div_ceil(32);
+        let pieces = pieces(most, steps);
         let numbers = [
             self.rows,
             mode,
             self.vector,
             units,
+            first,
+            blocks,
             each,
             rest,
             pieces,
-            steps,
-            slot,
+            steps.div_ceil(pieces),
+            if self.pair().is_some() {
+                0
+            } else {
+                self.rows * units
+            },
             0,
         ];
         numbers.iter().fold(
@@ -214,28 +226,60 @@ impl Segment {
 }
 
 impl Project {
-    pub(super) fn parameters(&self, blocks: u32, tile: Tile) -> Parameters {
+    /// Every matrix.
+    pub fn matrices(&self) -> impl Iterator<Item = Matrix> + Clone {
+        self.segments
+            .iter()
+            .flat_map(|segment| segment.product.each())
+    }
+
+    pub(super) fn ring(&self) -> Ring {
+        Ring::new(self.norms.end(self.matrices()), 32, self.matrices())
+    }
+
+    /// Blocks for each segment of `blocks` in all, by their bytes and at least one.
+    fn deal(&self, blocks: u32) -> Vec<u32> {
+        let bytes: Vec<u64> = self.segments.iter().map(Segment::bytes).collect();
+        let mut dealt = vec![1; bytes.len()];
+        for _ in bytes.len()..blocks as usize {
+            // The next block goes where blocks have most to do.
+            let load = |i: usize| bytes[i] as f64 / f64::from(dealt[i]);
+            if let Some(most) = (0..bytes.len()).max_by(|a, b| load(*a).total_cmp(&load(*b))) {
+                dealt[most] += 1;
+            }
+        }
+        dealt
+    }
+
+    pub(super) fn parameters(&self, blocks: u32, slots: u32) -> Parameters {
         let none = Segment {
             product: Product::Store(Matrix::NONE),
             out: Address::NULL,
             rows: 0,
             vector: 0,
         };
-        let mut slots = 0;
-        let segments = self.segments.iter().chain(std::iter::repeat(&none));
-        segments
-            .take(SEGMENTS)
-            .fold(
-                Parameters::new().nested(&self.norms.parameters()),
-                |all, segment| all.nested(&segment.parameters(blocks, tile, &mut slots)),
-            )
-            .u32(self.segments.len().min(SEGMENTS) as u32)
-            .u32(0)
+        let mut first = 0;
+        let mut all = Parameters::new().nested(&self.norms.parameters());
+        for (segment, blocks) in self.segments.iter().zip(self.deal(blocks)) {
+            all = all.nested(&segment.parameters(first, blocks));
+            first += blocks;
+        }
+        for _ in self.segments.len()..SEGMENTS {
+            all = all.nested(&none.parameters(first, 1));
+        }
+        [self.segments.len() as u32, self.ring().at, slots, 0]
+            .iter()
+            .fold(all, |all, number| all.u32(*number))
     }
 }
 
 impl Head {
-    pub(super) fn parameters(&self) -> Parameters {
+    pub(super) fn ring(&self) -> Ring {
+        let matrices = || std::iter::once(self.matrix);
+        Ring::new(self.norms.end(matrices()), 32, matrices())
+    }
+
+    pub(super) fn parameters(&self, slots: u32) -> Parameters {
         Parameters::new()
             .nested(&self.norms.parameters())
             .nested(&self.matrix.parameters())
@@ -243,6 +287,10 @@ impl Head {
             .pointer(self.token.0)
             .u32(self.rows)
             .f32(self.cap)
+            .u32(self.matrix.units())
+            .u32(self.ring().at)
+            .u32(slots)
+            .u32(0)
     }
 }
 

@@ -31,8 +31,6 @@ const fn plane(first: u32, count: u32) -> Plane {
     Plane { first, count }
 }
 
-// 128 bytes of nibbles behind 32 of fifth bits behind 16 of scales.
-const Q5_K: &[Plane] = &[plane(24, 64), plane(8, 16), plane(0, 8)];
 // 128 bytes of nibbles, 64 of upper bit pairs, 16 scales, one factor.
 const Q6_K: &[Plane] = &[plane(0, 64), plane(64, 32), plane(96, 8), plane(104, 1)];
 // 32 values behind a factor.
@@ -44,8 +42,11 @@ const Q5_1: &[Plane] = &[plane(4, 8), plane(2, 2), plane(0, 2)];
 /// The planes of a type, or none where kernels do not know the type.
 pub fn planes(ty: TensorType) -> Option<Planes> {
     let cut: &[Plane] = match ty {
-        TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Q4_K => &[],
-        TensorType::Q5_K => Q5_K,
+        TensorType::F32
+        | TensorType::F16
+        | TensorType::BF16
+        | TensorType::Q4_K
+        | TensorType::Q5_K => &[],
         TensorType::Q6_K => Q6_K,
         TensorType::Q8_0 => Q8_0,
         TensorType::Q5_0 => Q5_0,
@@ -74,7 +75,8 @@ impl Planes {
             *start = Some(begin);
             end = begin + blocks * u64::from(plane.count) * 2;
         }
-        (starts, end)
+        // What does not begin at a multiple of 16 bytes is read with what is around it.
+        (starts, end.next_multiple_of(16))
     }
 
     /// Bytes that a tensor of `blocks` blocks takes.
@@ -101,36 +103,6 @@ impl Planes {
             blocks,
             words: (self.ty.block_bytes() / 2) as u32,
             cut: self.cut,
-            order: match self.ty {
-                TensorType::Q5_K => Order::FifthBitsByUnit,
-                TensorType::Q6_K => Order::BitPairsByUnit,
-                _ => Order::Words,
-            },
-        }
-    }
-}
-
-/// What becomes of the words of a plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Order {
-    /// They stay as they are.
-    Words,
-    /// Q5_K: the fifth bits of each 32 weights that are used together form a word.
-    FifthBitsByUnit,
-    /// Q6_K: the upper bits of each 32 weights that are used together form two words, and their scales lie together.
-    BitPairsByUnit,
-}
-
-impl Order {
-    /// Every order.
-    pub const ALL: [Order; 3] = [Order::Words, Order::FifthBitsByUnit, Order::BitPairsByUnit];
-
-    /// What the names of its kernels end with.
-    pub(super) fn suffix(self) -> &'static str {
-        match self {
-            Order::Words => "",
-            Order::FifthBitsByUnit => "_q5_k",
-            Order::BitPairsByUnit => "_q6_k",
         }
     }
 }
@@ -146,8 +118,6 @@ pub struct Repack {
     pub blocks: u64,
     words: u32,
     cut: &'static [Plane],
-    /// What becomes of the words.
-    pub(super) order: Order,
 }
 
 impl Repack {

@@ -3,14 +3,13 @@
 use super::attention::{Attention, Combine, Delta};
 use super::experts::{ExpertsDown, ExpertsUp};
 use super::project::{Head, NextToken, Project};
+use super::ring::Ring;
 
 /// One launch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
-    /// `project_wide`: many rows.
-    ProjectWide(Project),
-    /// `project_deep`: fewer rows than two for every warp; no paired products.
-    ProjectDeep(Project),
+    /// `project`
+    Project(Project),
     /// `attention_*`
     Attention(Attention),
     /// `attention_combine`
@@ -31,8 +30,7 @@ impl Stage {
     /// The kernel's family of names, for messages and tests.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::ProjectWide(_) => "project_wide",
-            Self::ProjectDeep(_) => "project_deep",
+            Self::Project(_) => "project",
             Self::Attention(_) => "attention",
             Self::Combine(_) => "attention_combine",
             Self::Delta(_) => "delta_step",
@@ -43,15 +41,22 @@ impl Stage {
         }
     }
 
-    /// Dynamic shared memory of a block.
+    /// The rings that its rows come through; None where it has none.
+    pub(super) fn ring(&self) -> Option<Ring> {
+        match self {
+            Self::Project(project) => Some(project.ring()),
+            Self::Head(head) => Some(head.ring()),
+            Self::ExpertsUp(up) => Some(up.ring()),
+            Self::ExpertsDown(down) => Some(down.ring()),
+            Self::Attention(_) | Self::Combine(_) | Self::Delta(_) | Self::NextToken(_) => None,
+        }
+    }
+
+    /// Least dynamic shared memory of a block.
     pub fn shared_bytes(&self) -> u32 {
         match self {
-            Self::ProjectWide(project) | Self::ProjectDeep(project) => project.norms.shared_bytes(),
-            Self::Head(head) => head.norms.shared_bytes(),
-            Self::ExpertsUp(up) => up.norms.shared_bytes(),
-            Self::ExpertsDown(down) => down.shared_bytes(),
             Self::Attention(attention) => Attention::shared_bytes_of(attention.head_dim),
-            Self::Combine(_) | Self::Delta(_) | Self::NextToken(_) => 0,
+            stage => stage.ring().map_or(0, |ring| ring.bytes(1)),
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::device::cuda::Parameters;
 use crate::quant::TensorType;
 
-use super::project::Tile;
 use super::*;
 
 const MATRIX: Matrix = Matrix {
@@ -18,7 +17,6 @@ fn norms(kind: NormKind) -> Norms {
         kind,
         weights: [Address(32), Address::NULL],
         columns: 256,
-        forms: Forms::NONE.with(0, &MATRIX),
         epsilon: 1e-6,
     }
 }
@@ -37,7 +35,7 @@ fn up() -> ExpertsUp {
         out: Address(7),
         experts: 8,
         used: 9,
-        width: 10,
+        width: 16,
         activation: Activation::Gelu,
         trace_stride: 11,
         trace_steps: 12,
@@ -160,11 +158,11 @@ fn records_have_the_sizes_that_the_kernels_assert() {
     let sizes = [
         MATRIX.parameters(),
         norms(NormKind::Norm).parameters(),
-        project(1).parameters(132, Tile::WIDE),
-        project(4).parameters(132, Tile::DEEP),
-        head.parameters(),
-        up().parameters(),
-        down().parameters(),
+        project(1).parameters(132, 3),
+        project(4).parameters(132, 1),
+        head.parameters(3),
+        up().parameters(3),
+        down().parameters(4),
         next.parameters(),
         attention(4, 2).parameters(),
         combine.parameters(),
@@ -174,7 +172,7 @@ fn records_have_the_sizes_that_the_kernels_assert() {
     .map(|parameters: Parameters| parameters.size());
     assert_eq!(
         sizes,
-        [40, 96, 616, 616, 160, 256, 160, 88, 120, 56, 104, 88]
+        [40, 96, 656, 656, 176, 272, 192, 88, 120, 56, 104, 88]
     );
     assert_eq!(
         size_of_val(&Token::before(0, 1).words()) as u64,
@@ -267,7 +265,7 @@ fn every_kind_of_norm_has_its_number_and_its_fields() {
             .u32(number as u32)
             .u32(256)
             .u32(head)
-            .u32(4)
+            .u32(norms(kind).place())
             .f32(1e-6)
             .f32(scale);
         assert_eq!(norms(kind).parameters(), expected, "{kind:?}");
@@ -276,31 +274,80 @@ fn every_kind_of_norm_has_its_number_and_its_fields() {
 
 #[test]
 fn shared_memory_holds_what_the_kernels_lay_out() {
-    // Work buffer of 1024 bytes; of 1024 columns integers and 64 scales of 8 bytes.
-    const INTEGERS: u32 = 2048 + 64 * 8;
-    assert_eq!(norms(NormKind::Norm).shared_bytes(), 1024 + INTEGERS);
-    let float = Matrix {
-        ty: TensorType::F32,
-        ..MATRIX
-    };
-    let both = Norms {
-        columns: 24,
-        forms: Forms::NONE.with(0, &float).with(1, &MATRIX).with(1, &float),
-        ..norms(NormKind::Norm)
-    };
-    assert_eq!(both.forms.bits(), 0b1011);
-    // Two vectors are put together in 96 bytes each.
-    assert_eq!(both.shared_bytes(), 2 * 96 + 2 * 4096 + INTEGERS);
+    // The weights of a norm, then 256 numbers, or as many integers and 8 groups of 16 bytes.
+    assert_eq!(norms(NormKind::Plain).place(), 1024);
     let sum = NormKind::AddNorm {
         a: Address(1),
         weight: Address(2),
         residual: Address(3),
     };
-    assert_eq!(norms(sum).shared_bytes(), 3 * 1024 + INTEGERS);
-    assert_eq!(down().shared_bytes(), 2 * INTEGERS);
+    assert_eq!(norms(sum).place(), 2 * 1024);
+    let gated = NormKind::HeadsGated {
+        gate: Address(1),
+        weight: Address(2),
+        head: 8,
+    };
+    let without = Norms {
+        weights: [Address::NULL; 2],
+        ..norms(gated)
+    };
+    assert_eq!(without.place(), 128);
+    let float = Matrix {
+        ty: TensorType::F32,
+        ..MATRIX
+    };
+    let end = |matrices: &[Matrix]| norms(NormKind::Norm).end(matrices.iter().copied());
+    assert_eq!(end(&[MATRIX]), 1024 + 512 + 128);
+    assert_eq!(end(&[MATRIX, float]), 1024 + 1024);
+    // Two rows of 32 chunks of nibbles, 16 of bit pairs, 4 of scales, 2 with the factors, for 16 warps.
+    let ring = up().ring();
+    assert_eq!(ring.at, 1024 + 512 + 128);
+    assert_eq!(ring.bytes(1) - ring.at, 16 * 2 * (32 + 16 + 4 + 2) * 16);
+    assert_eq!(
+        [0, 64 << 10, 96 << 10, 227 << 10].map(|limit| ring.slots(limit)),
+        [1, 2, 3, 3]
+    );
+    // Half as many chunks in a part; both vectors in one.
+    let ring = down().ring();
+    assert_eq!(ring.at, 2 * (512 + 256) + 384);
+    assert_eq!(ring.bytes(4) - ring.at, 4 * 16 * 2 * (16 + 8 + 2 + 2) * 16);
     // As attention.cu states it.
     let bytes = Attention::HEAD_DIMS.map(Attention::shared_bytes_of);
     assert_eq!(bytes, [43_648, 87_296, 88_576, 91_136]);
+}
+
+#[test]
+fn a_row_of_experts_is_dealt_evenly() {
+    // In one item where all goes to one sum, 8 and 2 * 8 chunks in parts of 16.
+    let joined = ExpertsDown {
+        shared_out: Address::NULL,
+        ..down()
+    };
+    assert_eq!(joined.parts(), 4);
+    assert_eq!(joined.blocks(132), 132);
+    // Apart otherwise: a step for the shared row, and one for both experts.
+    assert_eq!(down().parts(), 4);
+    let gemma = ExpertsDown {
+        used: 8,
+        width: 704,
+        shared_width: 2112,
+        rows: 2816,
+        down: Matrix {
+            ty: TensorType::Q5_0,
+            columns: 704,
+            ..MATRIX
+        },
+        shared: Matrix {
+            ty: TensorType::Q5_0,
+            columns: 2112,
+            ..MATRIX
+        },
+        ..down()
+    };
+    // 5 parts and 8 times 2: 3 steps, then 4 items of 2.
+    assert_eq!(gemma.parts(), 2 * (3 + 4 * 2));
+    assert_eq!(gemma.blocks(132), 132);
+    assert_eq!(gemma.blocks(3), 30);
 }
 
 #[test]

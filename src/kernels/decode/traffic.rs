@@ -10,7 +10,7 @@ impl Stage {
     /// Device memory that it reads and writes for the token at `position`, in bytes.
     pub fn traffic(&self, position: u64) -> u64 {
         match self {
-            Self::ProjectWide(project) | Self::ProjectDeep(project) => project.traffic(),
+            Self::Project(project) => project.traffic(),
             Self::Attention(attention) => attention.traffic(position),
             Self::Delta(delta) => delta.traffic(),
             Self::ExpertsUp(up) => up.traffic(),
@@ -23,7 +23,7 @@ impl Stage {
 }
 
 impl Matrix {
-    fn row_bytes(&self) -> u64 {
+    pub(super) fn row_bytes(&self) -> u64 {
         u64::from(self.columns) / self.ty.block_elements() * self.ty.block_bytes()
     }
 }

@@ -12,3 +12,8 @@ inline void store_for_host(unsigned long long* p, unsigned long long word) {
   emulator::check_access(p, sizeof word, "store for the host");
   __atomic_store_n(p, word, __ATOMIC_RELEASE);
 }
+
+inline void add_at(float* p, float x) {
+  emulator::check_access(p, sizeof *p, "addition");
+  *p += x;
+}

@@ -10,13 +10,21 @@ struct Case {
   uint32_t hidden, experts, used, width, shared_width;
   bool fused;  // gates and ups in one tensor
   bool gemma;  // GELU, scales of experts, the shared part apart
+  uint32_t slots;
+  const char* kernels;  // what the names of kernels of few types end with
 };
 
 constexpr Case CASES[] = {
-    {Q4_K, Q4_K, Q4_K, 512, 16, 8, 256, 256, false, false}, {Q4_K, Q6_K, Q8_0, 256, 256, 8, 256, 256, false, false},
-    {Q4_K, Q5_0, Q8_0, 512, 128, 8, 96, 224, true, true},   {Q5_K, Q8_0, Q5_1, 256, 40, 3, 32, 32, true, true},
-    {F32, F32, F32, 64, 5, 3, 24, 40, false, false},        {BF16, F16, Q5_0, 64, 500, 10, 24, 96, true, true},
-    {Q6_K, Q5_1, F32, 256, 33, 32, 32, 64, false, true},    {Q8_0, BF16, Q4_K, 96, 7, 1, 40, 256, true, false},
+    {Q4_K, Q4_K, Q4_K, 512, 16, 8, 256, 256, false, false, 3, "_k"},
+    {Q4_K, Q6_K, Q6_K, 256, 40, 8, 512, 512, false, false, 4, "_k"},
+    {Q4_K, Q6_K, Q8_0, 256, 256, 8, 256, 256, false, false, 2, nullptr},
+    {Q4_K, Q5_0, Q8_0, 512, 128, 8, 96, 224, true, true, 3, "_q"},
+    {Q5_K, Q8_0, Q8_0, 256, 9, 4, 704, 2112, true, true, 4, "_q"},
+    {Q5_K, Q8_0, Q5_1, 256, 40, 3, 32, 32, true, true, 1, nullptr},
+    {F32, F32, F32, 64, 5, 3, 24, 40, false, false, 2, nullptr},
+    {BF16, F16, Q5_0, 64, 500, 10, 24, 96, true, true, 3, nullptr},
+    {Q6_K, Q5_1, F32, 256, 33, 32, 32, 64, false, true, 4, nullptr},
+    {Q8_0, BF16, Q4_K, 96, 7, 1, 40, 256, true, false, 2, nullptr},
 };
 
 // What the router chooses: experts and weights.
@@ -51,7 +59,7 @@ void test_case(Gpu& gpu, Report& report, const Case& c) {
 
   constexpr uint32_t STEP = 11, STEPS = 8;
   ExpertsUpArgs up{};
-  up.norms = simple_norms(gpu, x, weight, form_of(c.up));
+  up.norms = simple_norms(gpu, x, weight);
   up.gate = matrix_of(gpu, report, gates);
   if (!c.fused) up.up = matrix_of(gpu, report, ups);
   up.router = gpu.upload(logits);
@@ -67,6 +75,9 @@ void test_case(Gpu& gpu, Report& report, const Case& c) {
   up.activation = c.gemma;
   up.trace_stride = 2 * c.used;
   up.trace_steps = STEPS;
+  up.units = row_chunks(up.gate);
+  up.ring = end_of_vectors(up.norms);
+  up.slots = c.slots;
 
   const std::vector<float> shared_hidden = random.vector(c.shared_width);
   constexpr float GATE = 0.3f, BEFORE = 0.25f;
@@ -89,11 +100,31 @@ void test_case(Gpu& gpu, Report& report, const Case& c) {
   args.rows = c.hidden;
   args.shared_width = c.shared_width;
   args.add = !c.gemma;
-  const size_t routed_bytes = takes_floats(c.down) ? float_bytes(c.used * c.width) : integer_bytes(c.used * c.width);
-  const size_t shared_bytes = takes_floats(c.shared) ? float_bytes(c.shared_width) : integer_bytes(c.shared_width);
+  args.units = row_chunks(args.down);
+  args.shared_units = row_chunks(args.shared);
+  const bool floats = takes_floats(c.down);
+  if (floats == takes_floats(c.shared)) {
+    args.ring = vector_bytes(round_up(c.used * c.width, 256) + c.shared_width, floats);
+  } else {
+    args.ring = vector_bytes(c.used * c.width, floats) + vector_bytes(c.shared_width, !floats);
+  }
+  args.slots = c.slots;
+  const uint32_t parts_of_shared = (args.shared_units + 15) / 16, parts_of_experts = c.used * ((args.units + 15) / 16);
+  args.items = 1;
+  if (c.gemma || c.down != c.shared) {
+    args.first_steps = (parts_of_shared + 1) / 2;
+    args.steps = c.slots;
+    args.items += ((parts_of_experts + 1) / 2 + args.steps - 1) / args.steps;
+  } else {
+    args.first_steps = (parts_of_shared + parts_of_experts + 1) / 2;
+  }
+  const size_t up_bytes = ring_bytes(up.ring, up.slots, 32, {c.up});
+  const size_t down_bytes = ring_bytes(args.ring, args.slots, 16, {c.down, c.shared});
   gpu.chain([&] {
-    gpu.launch("experts_up", Shape{gpu.sm_count, 1, 544, vector_bytes(up.norms)}, up);
-    gpu.launch("experts_down", Shape{gpu.sm_count, 1, 512, routed_bytes + shared_bytes}, args);
+    gpu.launch(c.kernels ? "experts_up_k" : "experts_up",
+               Shape{gpu.sm_count, 1, ROW_THREADS, up_bytes}, up);
+    gpu.launch(std::string("experts_down") + (c.kernels ? c.kernels : ""),
+               Shape{gpu.sm_count, 1, ROW_THREADS, down_bytes}, args);
   });
 
   const Choice choice(logits, c.used, c.gemma ? &scale : nullptr);
@@ -141,12 +172,15 @@ void test_head(Gpu& gpu, Report& report) {
     const Tensor tensor(random, type, ROWS_OF_HEAD, COLUMNS);
     const std::vector<float> x = random.vector(COLUMNS), weight = random.vector(COLUMNS, 0.5, 1.5);
     HeadArgs args{};
-    args.norms = simple_norms(gpu, x, weight, form_of(type));
+    args.norms = simple_norms(gpu, x, weight);
     args.matrix = matrix_of(gpu, report, tensor);
     args.logits = gpu.make<float>(ROWS_OF_HEAD);
     args.token = gpu.upload(std::vector<Token>{Token{6, 0, 0, 0, 0}});
     args.rows = ROWS_OF_HEAD;
     args.cap = cap;
+    args.units = row_chunks(args.matrix);
+    args.ring = end_of_vectors(args.norms);
+    args.slots = 3;
     NextTokenArgs next{};
     next.embedding = args.matrix;
     next.token = args.token;
@@ -155,8 +189,9 @@ void test_head(Gpu& gpu, Report& report) {
     next.scale = 1;
     next.vocabulary = ROWS_OF_HEAD;
     next.ring_size = 8;
+    const size_t bytes = ring_bytes(args.ring, args.slots, 32, {type});
     gpu.chain([&] {
-      gpu.launch("head", Shape{gpu.sm_count, 1, 512, vector_bytes(args.norms)}, args);
+      gpu.launch("head", Shape{gpu.sm_count, 1, ROW_THREADS, bytes}, args);
       gpu.launch("next_token", Shape{1, 1, 512, 0}, next);
     });
     const Doubles vector = normed(doubles(x), weight);

@@ -1,10 +1,13 @@
-// project_wide and project_deep: every type over odd shapes, every way of making vectors, every mode.
+// project: every type over odd shapes, rings of every size, every way of making vectors, every mode.
 #include "stages.hpp"
 
 namespace {
 
-void test_product(Gpu& gpu, Report& report, uint32_t type, uint32_t rows, uint32_t columns, const char* kernel) {
-  test = std::string(kernel) + " " + facts(type).name + " " + std::to_string(rows) + " x " + std::to_string(columns);
+// With rings of `slots` slots, and rows in so many pieces.
+void test_product(Gpu& gpu, Report& report, uint32_t type, uint32_t rows, uint32_t columns, uint32_t slots, uint32_t pieces,
+                  const char* kernel = "project") {
+  test = std::string(kernel) + " " + facts(type).name + " " + std::to_string(rows) + " x " + std::to_string(columns) + ", " +
+         std::to_string(slots) + " slots, " + std::to_string(pieces) + " pieces";
   Random random(type * 7919 + rows * 31 + columns);
   const Tensor tensor(random, type, rows, columns);
   std::vector<float> x = random.vector(columns);
@@ -12,14 +15,17 @@ void test_product(Gpu& gpu, Report& report, uint32_t type, uint32_t rows, uint32
   const std::vector<float> weight = random.vector(columns, 0.5, 1.5);
 
   ProjectArgs args{};
-  args.norms = simple_norms(gpu, x, weight, form_of(type));
+  args.norms = simple_norms(gpu, x, weight);
   args.segments = 1;
   args.segment[0].matrix = matrix_of(gpu, report, tensor);
   args.segment[0].rows = rows;
   args.segment[0].out = gpu.make<float>(rows);
-  const bool deep = std::string(kernel) == "project_deep";
-  deal(args, gpu.sm_count, deep ? 1 : 2, deep ? 4 : 2);
-  gpu.launch(kernel, Shape{gpu.sm_count, 1, 512, vector_bytes(args.norms)}, args);
+  const size_t bytes = deal(args, gpu.sm_count, slots, pieces);
+  // Behind its like, beside which it may begin.
+  gpu.chain([&] {
+    gpu.launch(kernel, Shape{gpu.sm_count, 1, ROW_THREADS, bytes}, args);
+    gpu.launch(kernel, Shape{gpu.sm_count, 1, ROW_THREADS, bytes}, args);
+  });
   const Doubles vector = normed(doubles(x), weight);
   report.check("product",
                distance(tensor.product(vector), gpu.read(args.segment[0].out, rows), tensor.usual_square(vector)),
@@ -52,7 +58,7 @@ struct Stage {
   static constexpr float SCALE = 0.7f;
 
   Stage(Random& random, uint32_t kind, uint32_t columns)
-      : head(columns % 128 == 0 ? 128 : 64), x(random.vector(columns)), a(random.vector(columns)), b(random.vector(columns)) {
+      : head(columns % 128 == 0 ? 128 : columns % 48 == 0 ? 48 : 64), x(random.vector(columns)), a(random.vector(columns)), b(random.vector(columns)) {
     for (auto* weight : {&wa, &wb, &wc, &w0, &w1}) *weight = random.vector(columns, 0.5, 1.5);
     residual = doubles(x);
     if (kind == HEADS_GATED) {
@@ -92,22 +98,27 @@ Segment segment(Gpu& gpu, const Matrix& matrix, uint32_t rows, uint32_t mode, ui
 }
 
 void test_kind(Gpu& gpu, Report& report, uint32_t kind, uint32_t columns) {
-  test = "project_wide with vectors of kind " + std::to_string(kind) + ", " + std::to_string(columns) + " columns";
+  test = "project with vectors of kind " + std::to_string(kind) + ", " + std::to_string(columns) + " columns";
   constexpr uint32_t ROWS_OF_PAIR = 130, FEW = 11;
   Random random(kind + columns);
   const Stage stage(random, kind, columns);
   const bool two = !stage.second.empty();
   const Tensor gate(random, columns % 256 == 0 ? Q4_K : Q5_1, ROWS_OF_PAIR, columns),
-      up(random, Q8_0, ROWS_OF_PAIR, columns), few(random, F32, FEW, columns);
+      up(random, gate.type, ROWS_OF_PAIR, columns), few(random, F32, FEW, columns);
 
   ProjectArgs args{};
   Norms& n = args.norms;
-  n = simple_norms(gpu, stage.x, stage.w0, two ? 4 | 8 | 2 : 4 | 1);
-  n.a = gpu.upload(stage.a);
-  n.b = gpu.upload(stage.b);
-  n.wa = gpu.upload(stage.wa);
-  n.wb = gpu.upload(stage.wb);
-  n.wc = gpu.upload(stage.wc);
+  n = simple_norms(gpu, stage.x, stage.w0);
+  if (kind == ADD_NORM || kind == GEMMA_NEXT || kind == HEADS_GATED) {
+    n.a = gpu.upload(stage.a);
+    n.wa = gpu.upload(stage.wa);
+  }
+  if (kind == GEMMA_NEXT) {
+    n.b = gpu.upload(stage.b);
+    n.wb = gpu.upload(stage.wb);
+    n.wc = gpu.upload(stage.wc);
+  }
+  if (kind == PLAIN || kind == HEADS_GATED) n.w[0] = nullptr;
   if (two) n.w[1] = gpu.upload(stage.w1);
   if (kind == ADD_NORM || kind == GEMMA_NEXT) n.residual = gpu.make<float>(columns);
   n.kind = kind;
@@ -120,8 +131,8 @@ void test_kind(Gpu& gpu, Report& report, uint32_t kind, uint32_t columns) {
   args.segment[0].up = of_up;
   args.segment[1] = segment(gpu, matrix_of(gpu, report, few), FEW, STORE, two);
   args.segment[2] = segment(gpu, of_up, ROWS_OF_PAIR - 1, ADD, two);
-  deal(args, gpu.sm_count, 2, 2);
-  gpu.launch("project_wide", Shape{gpu.sm_count, 1, 512, vector_bytes(n)}, args);
+  const size_t bytes = deal(args, gpu.sm_count, 1 + columns % 3, 2);
+  gpu.launch(gate.type == Q4_K ? "project_k" : "project", Shape{gpu.sm_count, 1, ROW_THREADS, bytes}, args);
 
   const Doubles& second = two ? stage.second : stage.first;
   Doubles pair = gate.product(stage.first), added = up.product(second);
@@ -141,15 +152,17 @@ void test_kind(Gpu& gpu, Report& report, uint32_t kind, uint32_t columns) {
 
 void test_products(Gpu& gpu, Report& report) {
   for (const TypeFacts& type : TYPES) {
-    for (const char* kernel : {"project_wide", "project_deep"}) {
-      for (const uint32_t columns : {256u, 768u, 2816u}) {
-        for (const uint32_t rows : {1u, 37u, 150u}) test_product(gpu, report, type.type, rows, columns, kernel);
-      }
+    for (const uint32_t columns : {256u, 768u, 2816u}) {
+      uint32_t slots = 1;
+      for (const uint32_t rows : {1u, 37u, 150u}) test_product(gpu, report, type.type, rows, columns, slots++, rows % 4);
     }
-    if (type.weights == 256) continue;
-    for (const uint32_t columns : {32u, 96u, 704u, 2112u})
-      test_product(gpu, report, type.type, 97, columns, "project_wide");
+    if (type.weights == 256) {
+      test_product(gpu, report, type.type, 38, 1024, 3, 2, "project_k");
+      continue;
+    }
+    for (const uint32_t columns : {32u, 96u, 704u, 2112u}) test_product(gpu, report, type.type, 97, columns, 3, 1);
   }
+  test_product(gpu, report, F32, 38, 2048, 2, 8, "project_k");
 }
 
 void test_norms(Gpu& gpu, Report& report) {

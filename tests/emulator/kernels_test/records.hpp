@@ -3,6 +3,7 @@
 #pragma once
 #define __global__ inline
 #include <cuda_fp16.h>
+#include <integers.cuh>
 #include <memory_access.cuh>
 #include <ordering.cuh>
 #include <tile.cuh>

@@ -172,19 +172,14 @@ struct Tensor {
 
 // How a type's blocks are cut, in words of 16 bits.
 struct Cut {
-  const char* suffix;
   uint32_t words, first[4], count[4];
 };
 inline const Cut* cut_of(uint32_t type) {
-  static const Cut q6_k{"_q6_k", 105, {0, 64, 96, 104}, {64, 32, 8, 1}},
-      q5_k{"_q5_k", 88, {24, 8, 0, 0}, {64, 16, 8, 0}};
-  static const Cut q8_0{"", 17, {1, 0, 0, 0}, {16, 1, 0, 0}}, q5_0{"", 11, {3, 1, 0, 0}, {8, 2, 1, 0}},
-      q5_1{"", 12, {4, 2, 0, 0}, {8, 2, 2, 0}};
+  static const Cut q6_k{105, {0, 64, 96, 104}, {64, 32, 8, 1}}, q8_0{17, {1, 0, 0, 0}, {16, 1, 0, 0}},
+      q5_0{11, {3, 1, 0, 0}, {8, 2, 1, 0}}, q5_1{12, {4, 2, 0, 0}, {8, 2, 2, 0}};
   switch (type) {
     case Q6_K:
       return &q6_k;
-    case Q5_K:
-      return &q5_k;
     case Q8_0:
       return &q8_0;
     case Q5_0:
@@ -211,15 +206,22 @@ inline Matrix matrix_of(Gpu& gpu, Report& report, const Tensor& tensor) {
   args.file = reinterpret_cast<uint16_t*>(file);
   args.blocks = tensor.bytes.size() / facts(tensor.type).bytes;
   args.words = cut->words;
+  // One behind another, equally far apart in matrices of one shape.
+  uint64_t begins[4], end = 0;
+  for (int p = 0; p < 4; p++) {
+    begins[p] = end;
+    end += (args.blocks * cut->count[p] * 2 + 255) / 256 * 256;
+  }
+  uint8_t* const planes = gpu.make<uint8_t>(end);
   for (int p = 0; p < 4; p++) {
     args.first[p] = cut->first[p];
     args.count[p] = cut->count[p];
-    if (cut->count[p] > 0) args.plane[p] = gpu.make<uint16_t>(args.blocks * cut->count[p]);
+    if (cut->count[p] > 0) args.plane[p] = reinterpret_cast<uint16_t*>(planes + begins[p]);
     matrix.plane[p] = reinterpret_cast<const uint8_t*>(args.plane[p]);
   }
-  gpu.launch(std::string("repack") + cut->suffix, Shape{7, 1, 256, 0}, args);
+  gpu.launch("repack", Shape{7, 1, 256, 0}, args);
   gpu.write(file, std::vector<uint8_t>(tensor.bytes.size()));
-  gpu.launch(std::string("restore") + cut->suffix, Shape{5, 1, 256, 0}, args);
+  gpu.launch("restore", Shape{5, 1, 256, 0}, args);
   report.check("bytes of the file again", gpu.read(file, tensor.bytes.size()) == tensor.bytes);
   return matrix;
 }

@@ -1,5 +1,6 @@
 // kernels/decode/next_token.cu
 #include <cuda_fp16.h>
+#include <integers.cuh>
 #include <memory_access.cuh>
 #include <ordering.cuh>
 #include <tile.cuh>

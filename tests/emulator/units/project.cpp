@@ -1,5 +1,6 @@
 // kernels/decode/project.cu
 #include <cuda_fp16.h>
+#include <integers.cuh>
 #include <memory_access.cuh>
 #include <ordering.cuh>
 #include <tile.cuh>
@@ -10,5 +11,5 @@ namespace {
 #include "decode/project.cu"
 }  // namespace
 
-KERNEL(ProjectArgs, project_wide)
-KERNEL(ProjectArgs, project_deep)
+KERNEL(ProjectArgs, project)
+KERNEL(ProjectArgs, project_k)

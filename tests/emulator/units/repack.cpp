@@ -12,7 +12,3 @@ namespace {
 
 KERNEL(RepackArgs, repack)
 KERNEL(RepackArgs, restore)
-KERNEL(RepackArgs, repack_q5_k)
-KERNEL(RepackArgs, restore_q5_k)
-KERNEL(RepackArgs, repack_q6_k)
-KERNEL(RepackArgs, restore_q6_k)

@@ -1,0 +1,44 @@
+//! The rings of slots that rows come through, behind a block's vectors in its shared memory.
+
+use super::matrix::{Matrix, step_bytes};
+use crate::kernels::tuning;
+
+/// Most slots of a ring; more does not make memory faster.
+const MOST_SLOTS: u32 = 3;
+
+/// Where the rings of a block's warps begin, and what they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ring {
+    /// Bytes in front of them.
+    pub at: u32,
+    /// Bytes of a slot of every warp.
+    slot: u32,
+    most: u32,
+}
+
+impl Ring {
+    /// Behind `at` bytes, for steps of two rows of `span` chunks of any of `matrices`.
+    pub(super) fn new(at: u32, span: u32, matrices: impl Iterator<Item = Matrix>) -> Self {
+        let step = matrices.map(|matrix| step_bytes(matrix.ty, span)).max();
+        Self {
+            at,
+            slot: tuning::ROW_WARPS * 2 * step.unwrap_or(0),
+            // Short steps: more of them.
+            most: if span < 32 {
+                MOST_SLOTS + 1
+            } else {
+                MOST_SLOTS
+            },
+        }
+    }
+
+    /// As many slots as `limit` bytes of shared memory have room for, at least one.
+    pub(super) fn slots(&self, limit: u32) -> u32 {
+        (limit.saturating_sub(self.at) / self.slot.max(1)).clamp(1, self.most)
+    }
+
+    /// Shared memory of a block with rings of `slots` slots.
+    pub(super) fn bytes(&self, slots: u32) -> u32 {
+        self.at + slots * self.slot
+    }
+}

@@ -1,7 +1,7 @@
 // Softmax attention of one token over cached f16 keys and values, split over blocks by position (attention_combine
 // joins the splits).
 //
-// Grid (splits, kv_heads * groups): a block serves the H query heads of one group (groups = heads / kv_heads / H) over
+// Grid (at least splits, kv_heads * groups): a block serves the H query heads of one group (groups = heads / kv_heads / H) over
 // the positions of its split. Block 256 threads (128 for heads of 64); dynamic shared memory Shape<D>::SHARED_BYTES.
 // A tile is KEYS positions. Keys and values stream through a ring of UNITS units (the keys, then the values of a tile),
 // so 3 to 4 units are under way at any time. Two barriers a tile:
@@ -309,6 +309,7 @@ template <uint32_t D, uint32_t H>
 __device__ __forceinline__ void attend(const AttentionArgs& args) {
   using S = Shape<D>;
   __shared__ uint32_t guess;
+  if (blockIdx.x >= args.splits) return stand_by();
   Block<D, H> block(args);
   launch_next_grid();
   if (threadIdx.x == 0) guess = tile::load_acquire(&args.token->position);

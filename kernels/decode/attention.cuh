@@ -24,7 +24,7 @@ struct AttentionArgs {
   uint32_t rotary;           // even, at most head_dim
   uint32_t window;           // positions seen, the token's own included; 0: all
   uint32_t capacity;         // at least the positions seen
-  uint32_t splits;           // gridDim.x
+  uint32_t splits;           // blocks with work
   uint32_t value_norm;       // 1: values are divided by their root mean square
   float scale;
   float epsilon;
@@ -39,7 +39,7 @@ struct CombineArgs {
   uint32_t gate_stride;
   uint32_t heads;
   uint32_t head_dim;  // a multiple of 64
-  uint32_t splits;    // gridDim.x of the attention
+  uint32_t splits;    // of the attention
   uint32_t window;
   uint32_t pad;
 };

@@ -1,6 +1,6 @@
 // Joins the splits of attention and applies the output gate.
 //
-// Grid (heads, head_dim / 64), block 512: a block makes 64 dimensions of a head, two a lane; warp w takes splits w, w +
+// Grid (at least heads, head_dim / 64), block 512: a block makes 64 dimensions of a head, two a lane; warp w takes splits w, w +
 // 16, .., all loads of up to 128 splits under way at once. Every warp finds the largest score and the sum of weights
 // for itself.
 // Invariant: reads only splits that had work (active_splits). The position read before the wait is a guess, so that
@@ -64,6 +64,7 @@ __device__ __forceinline__ float2 gather(const CombineArgs& args, uint32_t activ
 extern "C" __global__ void __launch_bounds__(512, 2) attention_combine(const __grid_constant__ CombineArgs args) {
   using namespace attention;
   __shared__ float2 parts[COMBINE_WARPS][32];
+  if (blockIdx.x >= args.heads) return stand_by();
   launch_next_grid();
   const uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   // One lane's guess for its warp: lanes that looked at different times could differ.

@@ -109,9 +109,8 @@ template <uint32_t KEY_DIM>
 __device__ __forceinline__ void step(const DeltaArgs& args) {
   constexpr uint32_t QUADS = KEY_DIM / 4 / LANES;
   __shared__ __align__(16) float active[Channels<KEY_DIM>::COUNT];
+  if (blockIdx.x >= args.value_heads) return stand_by();
   launch_next_grid();
-  // Blocks beyond the heads hold places that the next grid's would crowd into.
-  if (blockIdx.x >= args.value_heads) return wait_for_previous_grid();
   const uint32_t head = blockIdx.x, row = blockIdx.y * ROWS + threadIdx.x / LANES, lane = threadIdx.x % LANES;
   const bool exists = row < args.value_dim;
   const uint32_t value_row = head * args.value_dim + row;

@@ -103,10 +103,10 @@ template <class TYPES>
 __device__ __forceinline__ void experts_up_rows(const ExpertsUpArgs& args, Chosen& chosen) {
   uint32_t* const ids = chosen.ids;
   const bool chooses = threadIdx.x >= UP_VECTOR_THREADS;
+  launch_next_grid();
   if (!chooses) prepare_vector(args.norms, 0, UP_VECTOR_THREADS);
   keep_loads_above();
   wait_for_previous_grid();
-  launch_next_grid();
   const Vector v(args.norms.place, args.norms.columns, takes_values(args.gate));
   if (!chooses) {
     make_vector(args.norms, 0, v, UP_VECTOR_THREADS, 0);

@@ -1,5 +1,5 @@
 // Between two tokens: the choice goes to the host, and the embedding of the next input becomes the residual stream.
-// One block. The host reads `ring` while the device goes on; an entry holds the position it belongs to, so that it is known
+// One block has work. The host reads `ring` while the device goes on; an entry holds the position it belongs to, so that it is known
 // to be new.
 
 #include "head.cuh"
@@ -75,6 +75,7 @@ __device__ float element(const Matrix& m, uint64_t row, uint32_t column) {
 
 extern "C" __global__ void __launch_bounds__(512, 1) next_token(const __grid_constant__ NextTokenArgs args) {
   __shared__ uint32_t input;
+  if (blockIdx.x > 0) return stand_by();
   launch_next_grid();
   wait_for_previous_grid();
   if (threadIdx.x == 0) {

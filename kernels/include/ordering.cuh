@@ -5,6 +5,13 @@
 __device__ __forceinline__ void wait_for_previous_grid() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 __device__ __forceinline__ void launch_next_grid() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
 
+// All that a block does for which a stage has no work. Every SM has one of each stage, or more: an SM without one would get two
+// of the next stage's, and be late.
+__device__ __forceinline__ void stand_by() {
+  launch_next_grid();
+  wait_for_previous_grid();
+}
+
 // Keeps loads above it above a wait below it: within a basic block, ptxas moves the wait in front of them.
 __device__ __forceinline__ void keep_loads_above() {
   if (gridDim.z == 0) asm volatile("trap;");

@@ -31,7 +31,7 @@ pub const ROW_THREADS: u32 = 32 * ROW_WARPS;
 pub const NORM_COLUMNS: u32 = 8 * ROW_THREADS;
 /// The same of `experts_up`, whose last warp chooses experts meanwhile.
 pub const NORM_COLUMNS_UP: u32 = NORM_COLUMNS - 8 * 32;
-/// Threads of `next_token`, one block.
+/// Threads of `next_token`, of which one block has work.
 pub const NEXT_TOKEN_THREADS: u32 = 512;
 /// Threads of `attention_combine`; a block makes so many elements of a head.
 pub const COMBINE_THREADS: u32 = 512;

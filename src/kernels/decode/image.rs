@@ -181,6 +181,8 @@ impl Decode {
             ..Launch::new(1, threads)
         };
         let rows = |blocks| Launch::new(blocks, tuning::ROW_THREADS);
+        // A block for every SM at least, see `stand_by` in `ordering.cuh`.
+        let filled = |(x, y): (u32, u32)| (x.max(self.sm_count.div_ceil(y.max(1))), y);
         Ok(match stage {
             Stage::Project(project) => {
                 // Every segment has blocks of its own.
@@ -199,12 +201,12 @@ impl Decode {
                 (function, rows(blocks), down.parameters(slots))
             }
             Stage::NextToken(next) => {
-                let launch = Launch::new(1, tuning::NEXT_TOKEN_THREADS);
+                let launch = Launch::new(self.sm_count, tuning::NEXT_TOKEN_THREADS);
                 (&self.next_token, launch, next.parameters())
             }
             Stage::Combine(combine) => {
                 let blocks = (combine.heads, combine.head_dim / tuning::COMBINE_ELEMENTS);
-                let launch = grid(blocks, tuning::COMBINE_THREADS);
+                let launch = grid(filled(blocks), tuning::COMBINE_THREADS);
                 (&self.attention_combine, launch, combine.parameters())
             }
             Stage::Attention(attention) => {
@@ -213,18 +215,16 @@ impl Decode {
                 let blocks = (attention.splits, attention.heads / key.1.max(1));
                 (
                     function.ok_or_else(|| missing(format!("attention_{}x{}", key.0, key.1)))?,
-                    grid(blocks, Attention::threads_of(attention.head_dim)),
+                    grid(filled(blocks), Attention::threads_of(attention.head_dim)),
                     attention.parameters(),
                 )
             }
             Stage::Delta(delta) => {
                 let function = self.delta_step.get(&delta.key_dim);
                 let parts = delta.value_dim.div_ceil(tuning::DELTA_ROWS);
-                // A block for every SM at least: the next grid's would otherwise crowd into some.
-                let heads = delta.value_heads.max(self.sm_count.div_ceil(parts));
                 (
                     function.ok_or_else(|| missing(format!("delta_step_{}", delta.key_dim)))?,
-                    grid((heads, parts), tuning::DELTA_THREADS),
+                    grid(filled((delta.value_heads, parts)), tuning::DELTA_THREADS),
                     delta.parameters(),
                 )
             }

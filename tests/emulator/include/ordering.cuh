@@ -4,6 +4,10 @@
 
 inline void wait_for_previous_grid() { emulator::wait_for_previous(); }
 inline void launch_next_grid() { emulator::launch_next(); }
+inline void stand_by() {
+  launch_next_grid();
+  wait_for_previous_grid();
+}
 inline void sync_first(uint32_t threads) { emulator::wait_for_first(threads); }
 // The compiler of the host keeps the order of what it cannot see through.
 inline void keep_loads_above() {}

@@ -41,14 +41,15 @@ fn print(profile: &Profile) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "{:<22} {:<18} {:>8} {:>9} {:>9} {:>9} {:>7}",
+        "{:<22} {:<18} {:>8} {:>9} {:>9} {:>9} {:>7} {:>9}",
         format!("depth {}", profile.position),
         "kernel",
         "launches",
         "MB",
         "us each",
         "us",
-        "GB/s"
+        "GB/s",
+        "in token"
     )?;
     for part in &profile.parts {
         row(
@@ -56,19 +57,19 @@ fn print(profile: &Profile) -> io::Result<()> {
             (part.part, part.kernel),
             part.launches,
             part.bytes,
-            part.ns,
+            (part.ns, Some(part.in_token_ns)),
         )?;
     }
     let launches = profile.parts.iter().map(|part| part.launches).sum();
     let bytes = profile.parts.iter().map(|part| part.bytes).sum();
     let ns = profile.parts.iter().map(|part| part.ns).sum();
-    row(&mut out, ("sum", ""), launches, bytes, ns)?;
+    row(&mut out, ("sum", ""), launches, bytes, (ns, None))?;
     row(
         &mut out,
         ("whole token", ""),
         launches,
         bytes,
-        profile.token_ns,
+        (profile.token_ns, None),
     )
 }
 
@@ -77,14 +78,15 @@ fn row(
     (part, kernel): (&str, &str),
     launches: usize,
     bytes: u64,
-    ns: u64,
+    (ns, in_token_ns): (u64, Option<i64>),
 ) -> io::Result<()> {
     let us = ns as f64 / 1e3;
     let each = us / launches.max(1) as f64;
     let rate = bytes as f64 / ns.max(1) as f64;
+    let in_token = in_token_ns.map_or(String::new(), |ns| format!(" {:>9.1}", ns as f64 / 1e3));
     writeln!(
         out,
-        "{part:<22} {kernel:<18} {launches:>8} {:>9.2} {each:>9.2} {us:>9.1} {rate:>7.0}",
+        "{part:<22} {kernel:<18} {launches:>8} {:>9.2} {each:>9.2} {us:>9.1} {rate:>7.0}{in_token}",
         bytes as f64 / 1e6
     )
 }

@@ -30,6 +30,9 @@ pub struct PartTime {
     pub bytes: u64,
     /// Median time of a token's launches.
     pub ns: u64,
+    /// By how much the rest of a token is faster without them, in nanoseconds: more than `ns` where they keep others from
+    /// starting early, less where they start early themselves.
+    pub in_token_ns: i64,
 }
 
 /// A token taken apart.
@@ -52,8 +55,13 @@ pub(super) struct Profiler<'a> {
 }
 
 impl Profiler<'_> {
-    /// Every part of a token at `position`; the token's record says so already.
-    pub fn parts(&self, steps: &Steps, position: usize) -> Result<Vec<PartTime>, CudaError> {
+    /// Every part of a token at `position` that takes `token_ns`; the token's record says so already.
+    pub fn parts(
+        &self,
+        steps: &Steps,
+        position: usize,
+        token_ns: u64,
+    ) -> Result<Vec<PartTime>, CudaError> {
         let ends = [&steps.head, &steps.next_token];
         let all: Vec<&Step> = steps.layers.iter().chain(ends).collect();
         let mut names: Vec<&'static str> = Vec::new();
@@ -62,13 +70,30 @@ impl Profiler<'_> {
                 names.push(step.part);
             }
         }
+        let next = &steps.next_token;
+        // A token without a part, and always without what makes the next one: it would go on to other positions.
+        let without = |name: &str| {
+            let rest: Vec<&Stage> = all
+                .iter()
+                .filter(|step| step.part != name && step.part != next.part)
+                .map(|step| &step.stage)
+                .collect();
+            self.median(&self.chain(&rest, 1)?)
+        };
         let part = |name: &&'static str| {
             let stages: Vec<&Stage> = all
                 .iter()
                 .filter(|step| step.part == *name)
                 .map(|step| &step.stage)
                 .collect();
-            self.part(name, &stages, position)
+            let faster = match *name == next.part {
+                true => token_ns as i64 - without(next.part)? as i64,
+                false => without(next.part)? as i64 - without(name)? as i64,
+            };
+            Ok(PartTime {
+                in_token_ns: faster,
+                ..self.part(name, &stages, position)?
+            })
         };
         names.iter().map(part).collect()
     }
@@ -80,13 +105,7 @@ impl Profiler<'_> {
         position: usize,
     ) -> Result<PartTime, CudaError> {
         let rounds = LAUNCHES.div_ceil(stages.len());
-        let graph = self.stream.capture(|stream| {
-            for index in 0..rounds * stages.len() {
-                let stage = stages[index % stages.len()];
-                self.kernels.launch(stream, stage, index > 0)?;
-            }
-            Ok(())
-        })?;
+        let graph = self.chain(stages, rounds)?;
         let ns = self.median(&graph)? / rounds as u64;
         Ok(PartTime {
             part,
@@ -97,6 +116,18 @@ impl Profiler<'_> {
                 .map(|stage| stage.traffic(position as u64))
                 .sum(),
             ns,
+            in_token_ns: 0,
+        })
+    }
+
+    /// `stages` one behind the other, so many times.
+    fn chain(&self, stages: &[&Stage], rounds: usize) -> Result<Graph, CudaError> {
+        self.stream.capture(|stream| {
+            for index in 0..rounds * stages.len() {
+                let stage = stages[index % stages.len()];
+                self.kernels.launch(stream, stage, index > 0)?;
+            }
+            Ok(())
         })
     }
 

@@ -140,7 +140,7 @@ impl Runner {
         self.begin(kernels, position, &[0])?;
         let token_ns = profiler.median(&self.decode)?;
         self.begin(kernels, position, &[0])?;
-        let parts = profiler.parts(&self.steps, position)?;
+        let parts = profiler.parts(&self.steps, position, token_ns)?;
         Ok(Profile {
             position,
             parts,

@@ -125,7 +125,7 @@ impl Profiler<'_> {
         self.stream.capture(|stream| {
             for index in 0..rounds * stages.len() {
                 let stage = stages[index % stages.len()];
-                self.kernels.launch(stream, stage, index > 0)?;
+                self.kernels.launch(stream, stage, index)?;
             }
             Ok(())
         })

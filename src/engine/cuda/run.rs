@@ -57,7 +57,7 @@ impl Runner {
         let capture = |with_head: bool| {
             stream.capture(|stream| {
                 for (index, stage) in plan.steps.stages(with_head).enumerate() {
-                    kernels.launch(stream, stage, index > 0)?;
+                    kernels.launch(stream, stage, index)?;
                 }
                 Ok(())
             })
@@ -97,7 +97,7 @@ impl Runner {
         self.stream.upload(ids, self.ids)?;
         let token = first_token(position, ids.len());
         self.stream.upload(&token.words(), self.token)?;
-        kernels.launch(&self.stream, &self.steps.next_token.stage, false)
+        kernels.launch(&self.stream, &self.steps.next_token.stage, 0)
     }
 
     /// Queues `count` tokens whose successors are among the ids that the run began with.

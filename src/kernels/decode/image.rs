@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    device::cuda::{Cuda, CudaError, Facts, Function, Launch, Parameters, Stream},
+    device::cuda::{Cuda, CudaError, Function, Launch, Parameters, Stream},
     kernels::{
         load::{KernelError, Loaded},
         tuning,
@@ -43,30 +43,56 @@ impl Variants {
     }
 }
 
-/// Dynamic shared memory of a block. Where an SM has room for two of the largest blocks, it gets two and never three of any
-/// kernel, so that every grid finds a place on every SM beside the one in front of it.
-#[derive(Clone, Copy)]
+/// Dynamic shared memory of the blocks of every second stage of a chain, and of those between. Where an SM has room for two
+/// blocks, those of even stages take more than half of it and those of odd stages the rest: so every SM gets one of each, and
+/// none gets two of a stage while another has none and is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct SharedMemory {
+    even: Share,
+    odd: Share,
+}
+
+/// What a stage takes at least, and may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Share {
     least: u32,
     most: u32,
 }
 
 impl SharedMemory {
-    fn of(facts: &Facts) -> Self {
-        let all = facts.shared_memory_per_sm_bytes;
-        let half = (all / 2)
-            .min(facts.shared_memory_per_block_bytes)
-            .saturating_sub(tuning::RESERVED_BYTES + tuning::STATIC_BYTES);
-        if half < tuning::DYNAMIC_BYTES_MAX {
-            let most = facts.shared_memory_per_block_bytes;
-            return Self {
+    fn of(per_sm: u32, per_block: u32) -> Self {
+        // Beside what a block asks for.
+        let beside = tuning::RESERVED_BYTES + tuning::STATIC_BYTES;
+        let even = per_sm / 2;
+        let odd = per_sm.saturating_sub(even + 2 * beside);
+        if even > per_block || odd < tuning::DYNAMIC_BYTES_MAX {
+            let alone = Share {
                 least: 0,
-                most: most.saturating_sub(tuning::STATIC_BYTES),
+                most: per_block.saturating_sub(tuning::STATIC_BYTES),
+            };
+            return Self {
+                even: alone,
+                odd: alone,
             };
         }
         Self {
-            least: all / 3,
-            most: half,
+            even: Share {
+                least: even,
+                most: even,
+            },
+            // Never two of them beside one that is even, and never three.
+            odd: Share {
+                least: per_sm / 3,
+                most: odd,
+            },
+        }
+    }
+
+    /// Of the stage with number `index` in its chain.
+    fn at(&self, index: usize) -> Share {
+        match index % 2 {
+            0 => self.even,
+            _ => self.odd,
         }
     }
 }
@@ -99,11 +125,15 @@ impl Decode {
     /// [`KernelError`].
     pub fn load(cuda: &Cuda) -> Result<Self, KernelError> {
         let Loaded { image, record } = Loaded::new(cuda, "decode", "project")?;
-        let shared = SharedMemory::of(cuda.facts());
+        let facts = cuda.facts();
+        let shared = SharedMemory::of(
+            facts.shared_memory_per_sm_bytes,
+            facts.shared_memory_per_block_bytes,
+        );
         let function = |name: &str| -> Result<Function, KernelError> {
             let function = image.function(name)?;
             function.prefer_shared_memory()?;
-            function.allow_shared_memory(shared.most)?;
+            function.allow_shared_memory(shared.even.most)?;
             Ok(function)
         };
         let variants = |name: &str, types: &[(&str, &'static [TensorType])]| {
@@ -129,7 +159,7 @@ impl Decode {
         }
         Ok(Self {
             record,
-            sm_count: cuda.facts().sm_count,
+            sm_count: facts.sm_count,
             shared,
             project: variants("project", &[("k", PROJECT_K)])?,
             head: function("head")?,
@@ -153,19 +183,21 @@ impl Decode {
         &self.record
     }
 
-    /// Queues a stage. A `dependent` one may start before the stage in front of it has ended, and waits inside.
+    /// Queues the stage with number `index` of a chain. All but the first may start before the stage in front of them has
+    /// ended, and wait inside.
     ///
     /// # Errors
     ///
     /// [`CudaError`]; `NoKernel` for a shape that no kernel was made for.
-    pub fn launch(&self, stream: &Stream, stage: &Stage, dependent: bool) -> Result<(), CudaError> {
+    pub fn launch(&self, stream: &Stream, stage: &Stage, index: usize) -> Result<(), CudaError> {
+        let share = self.shared.at(index);
         let ring = stage.ring();
-        let slots = ring.map_or(0, |ring| ring.slots(self.shared.most));
+        let slots = ring.map_or(0, |ring| ring.slots(share.most));
         let bytes = ring.map_or(stage.shared_bytes(), |ring| ring.bytes(slots));
         let (function, launch, parameters) = self.shape(stage, slots)?;
         let launch = Launch {
-            shared_bytes: bytes.max(self.shared.least),
-            dependent,
+            shared_bytes: bytes.max(share.least),
+            dependent: index > 0,
             ..launch
         };
         stream.launch_struct(function, launch, &parameters)
@@ -265,5 +297,29 @@ fn missing(kernel: String) -> CudaError {
     CudaError::NoKernel {
         family: "decode".into(),
         kernel,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Share, SharedMemory};
+
+    #[test]
+    fn an_sm_has_room_for_one_block_of_each_of_two_stages() {
+        let hopper = SharedMemory::of(233_472, 232_448);
+        let SharedMemory { even, odd } = hopper;
+        let block = |bytes: u32| bytes + 1024;
+        assert!(2 * block(even.least) > 233_472);
+        assert!(block(even.most) + block(odd.most) + 2 * 5 * 1024 <= 233_472);
+        assert!(block(even.least) + 2 * block(odd.least) > 233_472);
+        assert!(3 * block(odd.least) > 233_472);
+        assert_eq!((hopper.at(0), hopper.at(3)), (even, odd));
+        // An SM with as much as one block: no second one.
+        let blackwell = SharedMemory::of(102_400, 101_376);
+        let alone = Share {
+            least: 0,
+            most: 101_376 - 5 * 1024,
+        };
+        assert_eq!((blackwell.even, blackwell.odd), (alone, alone));
     }
 }

@@ -17,16 +17,26 @@ struct Code {
     early_loads: usize,
     /// Copies to shared memory in front of it.
     early_copies: usize,
-    /// Whether there is such a wait.
+    /// Whether there is such a wait, and not only that of blocks without work, which end behind theirs.
     waits: bool,
+    /// Whether the operation in front was a wait.
+    has_waited: bool,
     /// Loads and stores whose kind of memory the compiler did not know.
     generic: usize,
 }
 
 impl Code {
     fn count(&mut self, opcode: &str) {
-        match opcode.split('.').next().unwrap_or("") {
-            "ACQBULK" => self.waits = true,
+        let operation = opcode.split('.').next().unwrap_or("");
+        // The second half of an encoding has a line of its own.
+        if operation.is_empty() {
+            return;
+        }
+        if self.has_waited && operation != "EXIT" {
+            self.waits = true;
+        }
+        self.has_waited = operation == "ACQBULK";
+        match operation {
             "LDG" if opcode.contains(".128") && !self.waits => self.early_loads += 1,
             "LDGSTS" if !self.waits => self.early_copies += 1,
             "LD" | "ST" => self.generic += 1,

@@ -243,7 +243,7 @@ struct PartShare {
       ring.wait();
       if (in_part < p.left) ring.add(v, p.unit + in_part, chunk, sums);
       // The slot may be filled again.
-    __syncwarp();
+      __syncwarp();
       fetch();
       if (++here.step < here.end) continue;
       sums[0] = warp_sum(sums[0]);

@@ -71,7 +71,7 @@ struct HeadShare {
       ring.wait();
       if (lane_of_warp() < here.left) ring.add(v, here.unit + lane_of_warp(), here.chunk, sums);
       // The slot may be filled again.
-    __syncwarp();
+      __syncwarp();
       fetch();
       if (here.left <= 32) {
 #pragma unroll

@@ -154,7 +154,7 @@ struct Share {
         ring.add(v, here.unit + lane_of_warp(), chunks, sums);
       }
       // The slot may be filled again.
-    __syncwarp();
+      __syncwarp();
       fetch();
       if (ends) {
 #pragma unroll

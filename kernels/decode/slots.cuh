@@ -9,7 +9,7 @@ struct Lane {
   uint32_t quants;  // its chunk, from that of the step's first block
   uint32_t extra;   // its extra, from the first plane
   uint32_t rule;    // of that, what Extra needs, and in the upper half its stride
-  uint32_t slot;  // the one that is used next, and filled again then
+  uint32_t slot;    // the one that is used next, and filled again then
 };
 
 constexpr uint32_t NOTHING = 0xffff;  // a rule that no step needs

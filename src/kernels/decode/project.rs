@@ -170,7 +170,8 @@ fn pieces(groups: u32, steps: u32) -> u32 {
         }
         pieces *= 2;
     }
-    best
+    // As many as it takes where pieces have so many steps: none begins behind the row.
+    steps.div_ceil(steps.div_ceil(best).max(1)).max(1)
 }
 
 impl Segment {
@@ -307,5 +308,26 @@ impl NextToken {
             .u32(self.vocabulary)
             .u32(self.ring_size)
             .u32(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_PIECES, pieces};
+
+    #[test]
+    fn every_piece_has_a_part_of_its_row() {
+        for steps in 1..100 {
+            for groups in 0..60 {
+                let count = pieces(groups, steps);
+                assert!(
+                    (count - 1) * steps.div_ceil(count) < steps,
+                    "{groups} {steps}"
+                );
+                assert!(count == 1 || count * groups <= MOST_PIECES);
+            }
+        }
+        // Rows of 2048 and of 4096 columns in 16 warps, a router's of 2816 plain numbers.
+        assert_eq!([pieces(46, 2), pieces(8, 4), pieces(1, 22)], [1, 2, 11]);
     }
 }

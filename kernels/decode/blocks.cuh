@@ -207,45 +207,43 @@ __device__ __forceinline__ int dot_fifth_bits(uint32_t quants, uint32_t bits, co
   return dot_unsigned(weights(4, bits >> 16), x.piece(2), x.piece(3), sum);
 }
 
-// 32 weights in 22 bytes, as planes: 16 bytes of nibbles, 32 fifth bits, d (f16). Value d * (q - 16).
-template <>
-struct Block<Q5_0> {
+// What lies where in blocks of 32 weights with fifth bits, as planes: 16 bytes of nibbles, 4 of fifth bits, FACTORS bytes.
+template <uint32_t FACTORS>
+struct FifthBits {
   static constexpr bool VALUES = false;
   static constexpr uint32_t CHUNKS = 1, STRIDE = 16, START = 0;
   template <uint32_t SPAN>
-  static constexpr uint32_t EXTRAS = SPAN / 4 + 1 + SPAN / 8 + 1;
+  static constexpr uint32_t BITS = SPAN / 4 + 1;
+  template <uint32_t SPAN>
+  static constexpr uint32_t EXTRAS = BITS<SPAN> + SPAN * FACTORS / 16 + 1;
   template <uint32_t SPAN>
   static __device__ __forceinline__ Extra extra(uint32_t k) {
-    constexpr uint32_t BITS = SPAN / 4 + 1;
-    return k < BITS ? Extra{1, k * 16, 4, k * 16} : Extra{2, (k - BITS) * 16, 2, (k - BITS) * 16};
+    const uint32_t behind = (k - BITS<SPAN>) * 16;
+    return k < BITS<SPAN> ? Extra{1, k * 16, 4, k * 16} : Extra{2, behind, FACTORS, behind};
   }
+};
+
+// 32 weights in 22 bytes, as planes: 16 bytes of nibbles, 32 fifth bits, d (f16). Value d * (q - 16).
+template <>
+struct Block<Q5_0> : FifthBits<2> {
   template <uint32_t SPAN>
   static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t block) {
     const Numbers32 x(v, unit);
     const int sum = dot_fifth_bits(quants + lane * 16, shared_at<uint32_t>(extras + (4 * block & 15) + lane * 4), x);
-    const float d = half_bits(shared_at<uint16_t>(extras + (SPAN / 4 + 1) * 16 + (2 * block & 15) + lane * 2));
+    const float d = half_bits(shared_at<uint16_t>(extras + BITS<SPAN> * 16 + (2 * block & 15) + lane * 2));
     return d * (x.group.scale * static_cast<float>(sum) - 16.0f * x.group.sum);
   }
 };
 
 // 32 weights in 24 bytes, as planes: 16 bytes of nibbles, 32 fifth bits, d and m (f16). Value d * q + m.
 template <>
-struct Block<Q5_1> {
-  static constexpr bool VALUES = false;
-  static constexpr uint32_t CHUNKS = 1, STRIDE = 16, START = 0;
-  template <uint32_t SPAN>
-  static constexpr uint32_t EXTRAS = 2 * (SPAN / 4 + 1);
-  template <uint32_t SPAN>
-  static __device__ __forceinline__ Extra extra(uint32_t k) {
-    constexpr uint32_t BITS = SPAN / 4 + 1;
-    return k < BITS ? Extra{1, k * 16, 4, k * 16} : Extra{2, (k - BITS) * 16, 4, (k - BITS) * 16};
-  }
+struct Block<Q5_1> : FifthBits<4> {
   template <uint32_t SPAN>
   static __device__ __forceinline__ float dot(uint32_t quants, uint32_t extras, const Vector& v, uint32_t lane, uint32_t unit, uint32_t block) {
     const Numbers32 x(v, unit);
     const uint32_t off = (4 * block & 15) + lane * 4;
     const int sum = dot_fifth_bits(quants + lane * 16, shared_at<uint32_t>(extras + off), x);
-    const uint32_t factors = shared_at<uint32_t>(extras + (SPAN / 4 + 1) * 16 + off);
+    const uint32_t factors = shared_at<uint32_t>(extras + BITS<SPAN> * 16 + off);
     return half_bits(factors) * (x.group.scale * static_cast<float>(sum)) + half_bits(factors >> 16) * x.group.sum;
   }
 };

@@ -74,8 +74,6 @@ __device__ __forceinline__ void multiply_pairs(const ExpertsUpArgs& args, const 
   };
 #pragma unroll 1
   for (uint32_t i = 0; i < args.slots; i++) fetch();
-  // The vector has been made.
-  __syncthreads();
   float sums[2] = {0, 0};
   while (here.pair < pairs) {
     ring.wait();
@@ -128,7 +126,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) experts_up(const __grid_con
   experts_up_rows<AllTypes>(args, chosen);
 }
 
-// What most files have.
+// For gate and up projections of Q4_K_M files.
 extern "C" __global__ void __launch_bounds__(512, 2) experts_up_k(const __grid_constant__ ExpertsUpArgs args) {
   __shared__ Chosen chosen;
   experts_up_rows<Types<Q4_K, Q5_K>>(args, chosen);
@@ -368,7 +366,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) experts_down(const __grid_c
   experts_down_rows<AllTypes>(args, shared);
 }
 
-// What Qwen's files have most, and Gemma's.
+// For the down projections of Qwen's Q4_K_M files, and of Gemma's.
 extern "C" __global__ void __launch_bounds__(512, 2) experts_down_k(const __grid_constant__ ExpertsDownArgs args) {
   __shared__ DownShared shared;
   experts_down_rows<Types<Q4_K, Q6_K>>(args, shared);

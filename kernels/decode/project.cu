@@ -44,6 +44,8 @@ static_assert(sizeof(ProjectArgs) == 656, "the host writes this record");
 
 __device__ __forceinline__ bool is_paired(const Segment& s) { return s.mode >= SILU_TIMES; }
 
+// Rows of a group: of a pair one of each matrix.
+constexpr int ROWS = 2;
 // Most results of pieces that a block keeps; the host cuts no more.
 constexpr uint32_t MOST_PROJECT_PIECES = 192;
 
@@ -74,27 +76,23 @@ struct Cursor {
     return false;
   }
   // The first row of the item's group.
-  template <int ROWS>
-  __device__ __forceinline__ uint32_t row(const Segment& s) const {
+    __device__ __forceinline__ uint32_t row(const Segment& s) const {
     const uint32_t n = s.pieces == 1 ? item : item / s.pieces, group = blockIdx.x - s.block + n * s.blocks;
     return is_paired(s) ? group : group * ROWS;
   }
   // The first row's first chunk of the step, counted in its matrix.
-  template <int ROWS>
-  __device__ __forceinline__ uint32_t chunk(const Segment& s) const {
-    return row<ROWS>(s) * s.units + unit;
+    __device__ __forceinline__ uint32_t chunk(const Segment& s) const {
+    return row(s) * s.units + unit;
   }
 };
 
 // The same of all rows of the group: in the other matrix of a pair, and behind the last row the last row again.
-template <int ROWS>
 __device__ __forceinline__ void chunks_of(const Segment& s, uint32_t first, uint32_t (&chunk)[ROWS]) {
 #pragma unroll
   for (int r = 0; r < ROWS; r++) chunk[r] = first + r * s.units < s.chunks ? first + r * s.units : first;
 }
 
 // What becomes of a group's products.
-template <int ROWS>
 __device__ __forceinline__ void emit(const Segment& s, uint32_t row, const float (&sums)[ROWS]) {
   if (is_paired(s)) {
     s.out[row] = (s.mode == SILU_TIMES ? silu(sums[0]) : gelu_tanh(sums[0])) * sums[ROWS - 1];
@@ -112,7 +110,7 @@ __device__ __forceinline__ void emit(const Segment& s, uint32_t row, const float
 }
 
 // A block's share of a segment, of one type.
-template <class B, int ROWS>
+template <class B>
 struct Share {
   using Ring = Slots<B, ROWS, 32>;
   const Segment& s;
@@ -131,7 +129,7 @@ struct Share {
       uint32_t chunks[ROWS];
       chunks_of(s, chunk, chunks);
       ring.fetch(planes, chunks, ahead.left);
-      chunk = ahead.advance(s) ? chunk + 32 : ahead.chunk<ROWS>(s);
+      chunk = ahead.advance(s) ? chunk + 32 : ahead.chunk(s);
     }
     tile::end_copies();
     ring.next();
@@ -150,7 +148,7 @@ struct Share {
       ring.wait();
       if (lane_of_warp() < here.left) {
         uint32_t chunks[ROWS];
-        chunks_of(s, here.chunk<ROWS>(s), chunks);
+        chunks_of(s, here.chunk(s), chunks);
         ring.add(v, here.unit + lane_of_warp(), chunks, sums);
       }
       // The slot may be filled again.
@@ -161,7 +159,7 @@ struct Share {
         for (int r = 0; r < ROWS; r++) sums[r] = warp_sum(sums[r]);
         if (lane_of_warp() == 0) {
           if (s.pieces == 1) {
-            emit(s, here.row<ROWS>(s), sums);
+            emit(s, here.row(s), sums);
           } else {
 #pragma unroll
             for (int r = 0; r < ROWS; r++) partial[here.item][r] = sums[r];
@@ -175,8 +173,6 @@ struct Share {
   }
 };
 
-constexpr int ROWS = 2;
-
 __device__ __forceinline__ uint32_t segment_of_block(const ProjectArgs& args) {
   uint32_t i = 0;
   while (i + 1 < args.segments && blockIdx.x >= args.segment[i + 1].block) i++;
@@ -184,7 +180,6 @@ __device__ __forceinline__ uint32_t segment_of_block(const ProjectArgs& args) {
 }
 
 // Pieces become rows.
-template <int ROWS>
 __device__ __forceinline__ void join_pieces(const Segment& s, const float (&partial)[MOST_PROJECT_PIECES][ROWS]) {
   for (uint32_t n = threadIdx.x; n < groups_of(s); n += blockDim.x) {
     float all[ROWS] = {};
@@ -211,8 +206,8 @@ __device__ __forceinline__ void project_rows(const ProjectArgs& args, ProjectSha
   const uint32_t items = groups_of(s) * s.pieces;
   Lane lane;
   Cursor ahead(s);
-  uint32_t chunk = ahead.chunk<ROWS>(s);
-  TYPES::with_block(s.matrix.type, [&](auto block) { Share<decltype(block), ROWS>(args, s, items, lane, ahead, chunk).begin(); });
+  uint32_t chunk = ahead.chunk(s);
+  TYPES::with_block(s.matrix.type, [&](auto block) { Share<decltype(block)>(args, s, items, lane, ahead, chunk).begin(); });
   keep_loads_above();
   wait_for_previous_grid();
 
@@ -220,7 +215,7 @@ __device__ __forceinline__ void project_rows(const ProjectArgs& args, ProjectSha
   make_vector(args.norms, s.vector, v, blockDim.x, args.slots);
   __syncthreads();
   TYPES::with_block(s.matrix.type, [&](auto block) {
-    Share<decltype(block), ROWS>(args, s, items, lane, ahead, chunk).multiply(v, shared.partial);
+    Share<decltype(block)>(args, s, items, lane, ahead, chunk).multiply(v, shared.partial);
   });
 
   __syncthreads();
@@ -234,7 +229,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) project(const __grid_consta
   project_rows<AllTypes>(args, shared);
 }
 
-// What most files have.
+// For the types of Q4_K_M files.
 extern "C" __global__ void __launch_bounds__(512, 2) project_k(const __grid_constant__ ProjectArgs args) {
   __shared__ ProjectShared shared;
   project_rows<Types<Q4_K, Q6_K, Q5_K, F32>>(args, shared);

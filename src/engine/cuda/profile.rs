@@ -80,6 +80,7 @@ impl Profiler<'_> {
                 .collect();
             self.median(&self.chain(&rest, 1)?)
         };
+        let without_next_ns = without(next.part)? as i64;
         let part = |name: &&'static str| {
             let stages: Vec<&Stage> = all
                 .iter()
@@ -87,8 +88,8 @@ impl Profiler<'_> {
                 .map(|step| &step.stage)
                 .collect();
             let faster = match *name == next.part {
-                true => token_ns as i64 - without(next.part)? as i64,
-                false => without(next.part)? as i64 - without(name)? as i64,
+                true => token_ns as i64 - without_next_ns,
+                false => without_next_ns - without(name)? as i64,
             };
             Ok(PartTime {
                 in_token_ns: faster,

@@ -140,3 +140,46 @@ impl Repack {
         cut(|plane| plane.count, all).u32(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_keep_every_byte_of_a_block_once() {
+        let types = [
+            TensorType::F32,
+            TensorType::F16,
+            TensorType::BF16,
+            TensorType::Q8_0,
+            TensorType::Q5_0,
+            TensorType::Q5_1,
+            TensorType::Q4_K,
+            TensorType::Q5_K,
+            TensorType::Q6_K,
+        ];
+        for ty in types {
+            let planes = planes(ty).unwrap();
+            assert_eq!(planes.bytes(256), 256 * ty.block_bytes(), "{ty}");
+            let (starts, bytes) = planes.layout(3);
+            assert!(bytes >= 3 * ty.block_bytes());
+            assert!(
+                starts
+                    .iter()
+                    .flatten()
+                    .all(|start| start.is_multiple_of(256))
+            );
+            assert_eq!(planes.is_cut(), starts[1].is_some());
+        }
+        assert_eq!(planes(TensorType::Q4_0), None);
+    }
+
+    #[test]
+    fn a_part_of_a_tensor_goes_to_its_part_of_the_planes() {
+        let planes = planes(TensorType::Q5_0).unwrap();
+        let all = [0x1000, 0x2000, 0x3000, 0].map(Address);
+        let part = planes.repack(Address(0x9000), all, 10, 4);
+        assert_eq!(part.planes, [0x10a0, 0x2028, 0x3014, 0].map(Address));
+        assert_eq!(part.blocks, 4);
+    }
+}

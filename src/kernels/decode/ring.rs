@@ -3,7 +3,7 @@
 use super::matrix::{Matrix, step_bytes};
 use crate::kernels::tuning;
 
-/// Most slots of a ring; more does not make memory faster.
+/// Most slots of a ring of whole steps. Chosen once, not swept.
 const MOST_SLOTS: u32 = 3;
 
 /// Where the rings of a block's warps begin, and what they take.

@@ -14,6 +14,13 @@ const CURVE_CASES: usize = 8;
 /// State of a case whose median is as sure as the stopping rule asks.
 const SETTLED: &str = "ok";
 
+/// The same of a case whose figure another process may find elsewhere (its label `steady`).
+const SETTLED_HERE: &str = "ok here";
+
+/// What that state says, below the table.
+const HERE: &str =
+    "ok here: stands still in a process, and in the next one may differ by some per cent";
+
 /// What a missing figure looks like.
 const NOTHING: &str = "–";
 
@@ -46,6 +53,9 @@ pub fn render(cases: &[CaseRecord]) -> Option<String> {
         parts.push(table.render());
     }
     parts.extend(curves.iter().map(curve));
+    if shown.iter().any(|case| state(case).0 == SETTLED_HERE) {
+        parts.push(Tone::Faint.paint(HERE));
+    }
     let reasons: Vec<String> = cases.iter().filter_map(reason).collect();
     if !reasons.is_empty() {
         parts.push(reasons.join("\n"));
@@ -133,7 +143,7 @@ fn share(reading: &Reading<f64>) -> String {
 
 fn state(case: &CaseRecord) -> (&'static str, Tone) {
     match (case.status, &case.measurement) {
-        (CaseStatus::Measured, Some(measurement)) => measured_state(measurement),
+        (CaseStatus::Measured, Some(measurement)) => measured_state(case, measurement),
         (CaseStatus::Measured, None) => ("no measurement", Tone::Bad),
         (CaseStatus::Skipped, _) => ("skipped", Tone::Warning),
         (CaseStatus::Wrong, _) => ("wrong", Tone::Bad),
@@ -143,11 +153,19 @@ fn state(case: &CaseRecord) -> (&'static str, Tone) {
     }
 }
 
-fn measured_state(measurement: &Measurement) -> (&'static str, Tone) {
+fn measured_state(case: &CaseRecord, measurement: &Measurement) -> (&'static str, Tone) {
+    let settled = match case.labels.contains_key("steady") {
+        true => SETTLED_HERE,
+        false => SETTLED,
+    };
     match measurement.stopping.reason {
-        StoppingReason::Converged | StoppingReason::Fixed => (SETTLED, Tone::Good),
+        StoppingReason::Converged | StoppingReason::Fixed => (settled, Tone::Good),
         StoppingReason::SampleLimit | StoppingReason::TimeLimit => ("unsettled", Tone::Warning),
     }
+}
+
+fn is_settled(case: &CaseRecord) -> bool {
+    [SETTLED, SETTLED_HERE].contains(&state(case).0)
 }
 
 fn reason(case: &CaseRecord) -> Option<String> {
@@ -179,7 +197,7 @@ fn curve(group: &Group<'_>) -> String {
         cells.resize(headings.len(), String::new());
         table.row(cells);
     }
-    let settled = group.cases.iter().all(|case| state(case).0 == SETTLED);
+    let settled = group.cases.iter().all(|case| is_settled(case));
     let note = if settled { "" } else { "\n* unsettled" };
     let title = Tone::Strong.paint(group.parent);
     format!("{title}\n{}{note}", table.render())
@@ -192,6 +210,6 @@ fn point(case: &CaseRecord) -> [String; 2] {
         (Some(m), CaseKind::Latency) => duration_ns(m.derived.per_operation_ns),
         (Some(m), kind) => rate(kind, &m.derived),
     };
-    let mark = if state(case).0 == SETTLED { "" } else { "*" };
+    let mark = if is_settled(case) { "" } else { "*" };
     [size.to_owned(), format!("{figure}{mark}")]
 }

@@ -2,9 +2,17 @@
 
 use crate::result::{CaseStatus, Payload, Reading, SessionStatus, StoppingReason, Warning, sample};
 
-/// A session on a GPU, with a skipped, a failed and an unsettled case, and a curve.
+/// A session on a GPU, with a skipped, a failed and an unsettled case, one that is steady in its process only, and a curve.
 pub fn on_gpu() -> Payload {
     let mut payload = sample::h100();
+    for case in payload
+        .cases
+        .iter_mut()
+        .filter(|case| case.id.contains("/l2/"))
+    {
+        let (key, value) = ("steady".to_owned(), "in a process".to_owned());
+        case.labels.insert(key, value);
+    }
     let mut failed = payload.cases[1].clone();
     failed.id = "memory/expert_fetch/qwen35/cold".to_owned();
     failed.status = CaseStatus::Failed;

@@ -30,6 +30,10 @@ pub(super) const SETTLING_NS: u64 = 600_000_000;
 /// Samples that an estimate assumes. Modelled.
 const SAMPLES: u64 = 60;
 
+/// Of cases on a GPU whose figure stands still in a process, and in the next one may stand elsewhere: where the driver puts
+/// a stream's queue, a grid's barrier or a warm buffer shows in them.
+pub(super) const STEADY_IN_A_PROCESS: (&str, &str) = ("steady", "in a process");
+
 pub(super) fn sizes(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs
         .iter()
@@ -148,6 +152,7 @@ fn cache_curve(platform: &Platform) -> Vec<Case> {
             Job::Resident { passes },
         );
         case.cache = Cache::Warm;
+        case.labels = labels(&[STEADY_IN_A_PROCESS]);
         case.operations_per_sample = u64::from(passes);
         case.reference = "sum modulo 2^64 of the generator's words, times the passes";
         case.estimate_ns = OVERHEAD_NS + SETTLING_NS;
@@ -267,6 +272,9 @@ fn edges(platform: &Platform) -> Vec<Case> {
                 ("stages", stages),
             ]);
             case.cache = Cache::NotApplicable;
+            if matches!(name, "stream" | "grid_sync") {
+                case.labels = labels(&[STEADY_IN_A_PROCESS]);
+            }
             case.operations_per_sample = stages;
             case.memory_bytes = 4 * MIB;
             case.reference = match platform.device {

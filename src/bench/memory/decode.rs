@@ -3,11 +3,11 @@
 use super::{
     super::{Case, ExpertSets, Job, Platform},
     ExpertLayout, KvLayout,
-    calibration::{OVERHEAD_NS, SETTLING_NS, labels, sizes},
+    calibration::{OVERHEAD_NS, SETTLING_NS, STEADY_IN_A_PROCESS, labels, sizes},
 };
 use crate::{
     kernels::KvShape,
-    result::{Cache, CaseKind, Comparison, Rotation, Scale, Work},
+    result::{Cache, CaseKind, Comparison, DeviceKind, Rotation, Scale, Work},
 };
 
 const MIB: u64 = 1 << 20;
@@ -80,6 +80,10 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
         Cache::Cold => ("cold", sets, sets, 0),
         _ => ("warm", 1, OPERATIONS, SETTLING_NS),
     };
+    let mut told = labels(&[("ids", "random, in device memory")]);
+    if cache == Cache::Warm && platform.device == DeviceKind::Cuda {
+        told.extend(labels(&[STEADY_IN_A_PROCESS]));
+    }
     Case {
         id: format!("memory/expert_fetch/{}/{state}", layout.name),
         kind: CaseKind::Bandwidth,
@@ -90,7 +94,7 @@ fn expert_case(platform: &Platform, layout: &ExpertLayout, cache: Cache) -> Case
             ("layers", layers),
             ("sets", sets),
         ]),
-        labels: labels(&[("ids", "random, in device memory")]),
+        labels: told,
         work: Work {
             bytes_read: bytes,
             bytes_written: 0,

@@ -66,6 +66,7 @@ fn request() -> Request {
         weights: Default::default(),
         engine: None,
         memory_limit: None,
+        fill: Default::default(),
         corpus: None,
         seed: Some(7),
         arguments: Vec::new(),

@@ -106,6 +106,10 @@ pub struct RunArgs {
     /// smaller one could hold [default: all]
     #[arg(long, value_name = "MACHINE|BYTES")]
     pub memory_limit: Option<String>,
+    /// Whence long contexts are: read from a prompt (prompt), made up by the engine in front of a short one (synthetic), or
+    /// made up beyond 32768 tokens (auto)
+    #[arg(long, value_enum, default_value_t = FillArgument::Auto, value_name = "HOW", hide_possible_values = true)]
+    pub fill: FillArgument,
     /// Text that prompts are cut from [default: text generated from the seed]
     #[arg(long, value_name = "FILE")]
     pub corpus: Option<PathBuf>,
@@ -138,6 +142,17 @@ pub enum Device {
     Cuda(u32),
     /// The host's processor.
     Cpu,
+}
+
+/// Whence long contexts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FillArgument {
+    /// From a prompt up to 32,768 tokens.
+    Auto,
+    /// From a prompt.
+    Prompt,
+    /// From the engine.
+    Synthetic,
 }
 
 /// `verify`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reading;
+use super::{CaseRecord, Reading};
 
 /// A weights file that the engine was given, as the harness read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +113,13 @@ pub struct PromptRecord {
     pub corpus_sha256: Reading<String>,
     /// Number of ids of each, all of which were in the context before the first token was chosen.
     pub tokens: u64,
+}
+
+impl CaseRecord {
+    /// Tokens of context that the engine made up in front of the prompt; 0 where the prompt is all of it.
+    pub fn filled_tokens(&self) -> u64 {
+        self.sizes.get("filled_tokens").copied().unwrap_or(0)
+    }
 }
 
 /// Every so many forward passes, and with the last, the experts are asked for.

@@ -173,7 +173,7 @@ pub fn agenda(
     if chosen("e2e") {
         for weights in weights(request, platform, models)? {
             let contexts = contexts(request, &weights.model);
-            let mut cases = generation_cases(platform, &weights, &contexts);
+            let mut cases = generation_cases(platform, &weights, &contexts, request.fill);
             cases.retain(|case| asked(&case.id));
             generations.push((weights, cases));
         }

@@ -15,6 +15,7 @@ use crate::{
     gguf::{Gguf, Map},
     model::{Scale, synth},
     prompt::PromptError,
+    protocol::Offer,
     result::{
         CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
     },
@@ -46,6 +47,18 @@ impl Failure {
         Self {
             status: CaseStatus::InfraError,
             reason: reason.to_string(),
+        }
+    }
+}
+
+impl Failure {
+    /// Of an engine that does not offer it.
+    fn cannot_fill(tokens: u64) -> Self {
+        Self {
+            status: CaseStatus::Skipped,
+            reason: format!(
+                "the engine does not offer to make up {tokens} tokens of context; --fill prompt has it read them"
+            ),
         }
     }
 }
@@ -148,6 +161,10 @@ impl Generator<'_> {
                 }
                 .and_then(|mut there| {
                     generated.note(&there);
+                    if case.job.filled_tokens > 0 && !there.subject.offers(Offer::Fill) {
+                        loaded = Some(there);
+                        return Err(Failure::cannot_fill(case.job.filled_tokens));
+                    }
                     let record = self.case(case, &mut there, target)?;
                     loaded = Some(there);
                     Ok(record)
@@ -176,14 +193,9 @@ impl Generator<'_> {
     ) -> Result<Loaded, Failure> {
         let path = self.file(weights)?;
         let file = Gguf::open(&path).map_err(Failure::infrastructure)?;
-        let longest = cases
-            .iter()
-            .map(|case| case.job.prompt_tokens + case.job.new_tokens)
-            .max();
-        let context = u32::try_from(longest.unwrap_or(0)).unwrap_or(u32::MAX);
         let (record, subject) = std::thread::scope(|scope| {
             let read = scope.spawn(|| self.read(weights, &path, &file));
-            let subject = self.start(weights, &path, context);
+            let subject = self.start(weights, &path, cases);
             (read.join(), subject)
         });
         let record =
@@ -279,8 +291,16 @@ impl Generator<'_> {
         &self,
         weights: &Weights,
         path: &Path,
-        context: u32,
+        cases: &[Case<GenerationJob>],
     ) -> Result<(&'static str, Box<dyn Subject>), SubjectError> {
+        let longest = |filled: bool| {
+            let cases = cases.iter().map(|case| &case.job);
+            let cases = cases.filter(|job| filled || job.filled_tokens == 0);
+            let longest = cases.map(GenerationJob::context).max().unwrap_or(1);
+            u32::try_from(longest).unwrap_or(u32::MAX)
+        };
+        // Whoever cannot fill a context need not make room for one.
+        let context = longest(false);
         let program = match &self.request.engine {
             Some(program) => program.clone(),
             None => own_engine::program(),
@@ -309,6 +329,7 @@ impl Generator<'_> {
                     model,
                     device: if on_gpu { "cuda" } else { "cpu" }.to_owned(),
                     context,
+                    context_filled: longest(true),
                     shape,
                     limits,
                 };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bench::e2e::Fill;
 use crate::config::{Model, Target};
 
 /// Which device.
@@ -46,6 +47,8 @@ pub struct Request {
     pub engine: Option<PathBuf>,
     /// Most bytes of the GPU's memory that engines may use; all of it if none is given.
     pub memory_limit: Option<u64>,
+    /// Whence long contexts are.
+    pub fill: Fill,
     /// Text that prompts are cut from; generated text if none is given.
     pub corpus: Option<PathBuf>,
     /// Seed of all inputs; random if none is given.

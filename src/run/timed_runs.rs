@@ -50,6 +50,7 @@ impl Generator<'_> {
             .prompt(prompt_seed(&seed, job.runs), job.prompt_tokens)?;
         let mut generate = |prompt: &Prompt| {
             let task = Task {
+                filled: u32::try_from(job.filled_tokens).unwrap_or(u32::MAX),
                 prompt: &prompt.ids,
                 tokens: u32::try_from(job.new_tokens).unwrap_or(u32::MAX),
                 traced: &traced,

@@ -1,0 +1,85 @@
+//! Generations of other kinds than the sample's.
+
+use super::sealing::{failed, file, report, resealed};
+use crate::result::{CaseRecord, Payload, PlanRecord, case_seed, sample};
+use crate::verify::Status;
+
+/// The sample's case that generated.
+fn case(payload: &mut Payload) -> &mut CaseRecord {
+    let mut cases = payload.cases.iter_mut();
+    cases.find(|case| case.generation.is_some()).unwrap()
+}
+
+/// The sample with its generation behind a context of `filled` tokens that the engine made up.
+fn filled(filled: u64) -> Payload {
+    let mut payload = sample::h100();
+    let seed = payload.session.seed.clone();
+    let case = case(&mut payload);
+    let generation = case.generation.as_mut().unwrap();
+    let context = filled + generation.prompt.tokens + generation.runs[0].ids.len() as u64;
+    generation.witness = false;
+    for run in &mut generation.runs {
+        for token in &mut run.routing {
+            token.position += filled;
+        }
+    }
+    case.id = format!("e2e/gemma4_26b_a4b/{context}");
+    case.labels
+        .insert("fill".to_owned(), "synthetic".to_owned());
+    case.labels.remove("replay");
+    case.sizes.insert("filled_tokens".to_owned(), filled);
+    case.sizes.insert("context_tokens".to_owned(), context);
+    let inputs = &mut case.measurement.as_mut().unwrap().inputs;
+    inputs.seed = case_seed(&seed, &case.id);
+    let id = case.id.clone();
+    let planned = &mut payload.plan.cases;
+    planned.last_mut().unwrap().id = id;
+    payload.plan.sha256 = PlanRecord::digest(planned);
+    payload.derive();
+    payload
+}
+
+#[test]
+fn a_context_that_was_made_up_is_accepted_and_said_to_be_so() {
+    let report = report(&resealed(file(&filled(1000))));
+    assert_eq!(failed(&report), [""; 0]);
+    let mut checks = report.checks.iter();
+    let fill = checks.find(|check| check.name == "generation.fill");
+    let fill = fill.unwrap();
+    assert_eq!(fill.status, Status::Skipped);
+    assert_eq!(
+        fill.details,
+        [
+            "e2e/gemma4_26b_a4b/1016: the engine made up 1000 tokens of its context, so no replay can tell whether what it chose behind them is right"
+        ]
+    );
+}
+
+#[test]
+fn a_context_that_was_made_up_is_declared_in_full() {
+    type Edit<'a> = &'a dyn Fn(&mut CaseRecord);
+    let edits: [(&str, Edit<'_>); 5] = [
+        ("generation.case", &|case| {
+            case.labels.insert("fill".to_owned(), "prompt".to_owned());
+        }),
+        ("generation.case", &|case| {
+            case.sizes.insert("filled_tokens".to_owned(), 0);
+        }),
+        ("generation.routing", &|case| {
+            case.sizes.insert("filled_tokens".to_owned(), 999);
+            case.sizes.insert("context_tokens".to_owned(), 1015);
+        }),
+        ("generation.case", &|case| {
+            case.sizes.insert("context_tokens".to_owned(), 1015);
+        }),
+        ("generation.case", &|case| {
+            case.generation.as_mut().unwrap().witness = true;
+        }),
+    ];
+    for (check, edit) in edits {
+        let mut payload = filled(1000);
+        edit(case(&mut payload));
+        let failed = failed(&report(&resealed(file(&payload))));
+        assert!(failed.contains(&check), "{check}: {failed:?}");
+    }
+}

@@ -104,6 +104,68 @@ fn an_honest_engine_generates_and_its_result_says_all_of_it() {
 }
 
 #[test]
+fn the_processor_has_no_stages_and_one_line_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let (exit, said, result) = run(home.path(), &["--stages"]);
+    assert_eq!(exit, Some(0), "{said}");
+    let why = "stages are kernels on a GPU, and this session runs on the processor";
+    let lines = said.lines().filter(|line| line.contains("no stages:"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines, [format!("no stages: {why}")]);
+    let payload = &result["payload"];
+    assert_eq!(payload["plan"]["families"], serde_json::json!(["e2e"]));
+    let stages = &payload["cases"][0]["generation"]["stages"];
+    assert_eq!(stages["reason"], why);
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
+
+    let arguments = ["run", "memory", "--device", "cpu", "--stages"];
+    let output = sparkbench(home.path(), &arguments);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.starts_with("error: expected a generation"), "{said}");
+}
+
+#[test]
+fn stages_bring_the_read_peak_into_their_session() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = [
+        "run",
+        "e2e",
+        "--dry-run",
+        "--target",
+        "qwen35_35b_a3b_rtx5090",
+        "--weights",
+        "synthetic",
+        "--only",
+        "/262144",
+        "--json",
+    ];
+    let plan = |more: &[&str]| {
+        let output = sparkbench(home.path(), &[&arguments[..], more].concat());
+        let plan: Json = serde_json::from_slice(&output.stdout).unwrap();
+        let cases = plan["cases"].as_array().unwrap().iter();
+        let ids: Vec<String> = cases
+            .map(|case| case["id"].as_str().unwrap().to_owned())
+            .collect();
+        (plan["families"].clone(), ids)
+    };
+    let deep = "e2e/qwen35_35b_a3b/262144";
+    assert_eq!(
+        plan(&[]),
+        (serde_json::json!(["e2e"]), vec![deep.to_owned()])
+    );
+    let (families, ids) = plan(&["--stages"]);
+    assert_eq!(families, serde_json::json!(["memory", "e2e"]));
+    let expected = [
+        "memory/read/loads",
+        "memory/read/bulk",
+        "memory/read/again",
+        deep,
+    ];
+    assert_eq!(ids, expected);
+}
+
+#[test]
 fn an_engine_that_fails_is_a_result_without_figures() {
     for (lie, status, name) in [
         ("quits", "invalid", "early_end"),

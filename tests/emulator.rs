@@ -11,6 +11,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use library::Built;
@@ -20,6 +21,8 @@ use sparkbench::gguf::Gguf;
 use sparkbench::model::Architecture;
 use sparkbench::protocol::{Request, VERSION};
 use sparkbench::reference::Decoder;
+use sparkbench::subject::{Limits, ModelShape, Native, NativeOptions, Subject, Task};
+use sparkbench::telemetry::SessionClock;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_spark-engine");
 
@@ -282,10 +285,14 @@ fn a_profile_has_every_part_of_the_model() {
 }
 
 /// An engine that finds the emulated GPU although the harness hands no such variable on.
-fn engine_script(built: &Built, home: &Path) -> PathBuf {
+fn engine_script(built: &Built, home: &Path, order: &[(&str, &str)]) -> PathBuf {
     let script = home.join("engine");
     let library = text(&built.directory);
-    let line = format!("LD_LIBRARY_PATH='{library}' exec '{ENGINE}' \"$@\"");
+    let variables: String = order
+        .iter()
+        .map(|(name, value)| format!("{name}={value} "))
+        .collect();
+    let line = format!("{variables}LD_LIBRARY_PATH='{library}' exec '{ENGINE}' \"$@\"");
     fs::write(&script, format!("#!/bin/sh\n{line}\n")).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     script
@@ -325,6 +332,78 @@ fn a_model_beyond_the_memory_limit_is_refused() {
     );
 }
 
+/// `prompt` behind `filled` tokens that the engine made up, in both orders: all ids that it chose.
+fn behind_made_up(built: &Built, home: &Path, model: &Path, filled: u32) -> Vec<u32> {
+    let of = |order: &[(&str, &str)]| {
+        let script = engine_script(built, home, order);
+        let file = Gguf::open(model).unwrap();
+        let architecture = Architecture::read(file.metadata(), file.tensors()).unwrap();
+        let options = NativeOptions {
+            program: script,
+            arguments: vec!["serve".to_owned()],
+            model: model.to_owned(),
+            device: "cuda".to_owned(),
+            context: 1,
+            context_filled: filled + 9,
+            shape: ModelShape::from(&architecture),
+            limits: Limits::default(),
+        };
+        let go_on = AtomicBool::new(false);
+        let mut engine = Native::start(&options, SessionClock::start(), &go_on).unwrap();
+        let mut generate = |filled| {
+            let generation = engine.generate(&task_behind(filled, &go_on)).unwrap();
+            assert_eq!(generation.routing[0].0, filled + 2);
+            generation.ids
+        };
+        let (first, without, again) = (generate(filled), generate(0), generate(filled));
+        // Nothing of a text in between is left.
+        assert_eq!(first, again);
+        assert_ne!(first, without);
+        // Nor of a token that was taken apart, whatever its depth.
+        let depth = filled.saturating_sub(9);
+        let stages = engine.stages(depth, &go_on).unwrap().unwrap();
+        assert_eq!(stages.position, depth);
+        assert!(stages.parts.iter().any(|part| part.part == "next token"));
+        assert_eq!(
+            engine.generate(&task_behind(0, &go_on)).unwrap().ids,
+            without
+        );
+        first
+    };
+    let [first, second] = ORDERS.map(of);
+    assert_eq!(first, second);
+    first
+}
+
+fn task_behind(filled: u32, go_on: &AtomicBool) -> Task<'_> {
+    Task {
+        filled,
+        prompt: &[7, 31, 5],
+        tokens: 6,
+        traced: &[0],
+        fastest_token_ns: None,
+        interrupt: go_on,
+    }
+}
+
+/// Ids are chosen only where logits are numbers.
+#[test]
+fn decoding_goes_on_behind_a_context_that_was_made_up() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let model = home.path().join("model.gguf");
+    // The second has layers whose keys and values are a ring of 16.
+    for architecture in [models::short_qwen(), models::odd_gemma()] {
+        fs::write(&model, models::file(&architecture, 1)).unwrap();
+        let ids = timed("filled", || {
+            behind_made_up(&built, home.path(), &model, 300)
+        });
+        assert_eq!(ids.len(), 6);
+    }
+}
+
 #[test]
 fn a_benchmark_on_the_gpu_generates_the_ids_of_the_processor() {
     let Some(built) = library::built() else {
@@ -333,7 +412,7 @@ fn a_benchmark_on_the_gpu_generates_the_ids_of_the_processor() {
     let home = tempfile::tempdir().unwrap();
     let model = home.path().join("model.gguf");
     fs::write(&model, models::file(&models::short_qwen(), 1)).unwrap();
-    let engine = engine_script(&built, home.path());
+    let engine = engine_script(&built, home.path(), &[]);
     let runs_on = |device: &str| {
         let out = home.path().join(device);
         let mut command = program::command(home.path(), &["run", "e2e", "--device", device]);

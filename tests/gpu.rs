@@ -67,6 +67,7 @@ fn request() -> Request {
         engine: None,
         memory_limit: None,
         fill: Default::default(),
+        stages: false,
         corpus: None,
         seed: Some(7),
         arguments: Vec::new(),

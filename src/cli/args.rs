@@ -110,6 +110,9 @@ pub struct RunArgs {
     /// made up beyond 32768 tokens (auto)
     #[arg(long, value_enum, default_value_t = FillArgument::Auto, value_name = "HOW", hide_possible_values = true)]
     pub fill: FillArgument,
+    /// Ask the engine what each stage of a token takes, beside each generation on a GPU; measures the read peak as well
+    #[arg(long)]
+    pub stages: bool,
     /// Text that prompts are cut from [default: text generated from the seed]
     #[arg(long, value_name = "FILE")]
     pub corpus: Option<PathBuf>,

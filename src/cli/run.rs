@@ -73,6 +73,7 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
             FillArgument::Prompt => Fill::Prompt,
             FillArgument::Synthetic => Fill::Synthetic,
         },
+        stages: args.stages,
         corpus: args.corpus.clone(),
         seed: args.seed,
         arguments,

@@ -124,7 +124,7 @@ pub fn derive(basis: &Basis<'_>, peaks: &Peaks, target: &TargetRecord) -> Option
 }
 
 /// `figure` in per cent of `peak`, or why there is none.
-fn percent(figure: &Reading<f64>, peak: &Reading<f64>) -> Reading<f64> {
+pub(super) fn percent(figure: &Reading<f64>, peak: &Reading<f64>) -> Reading<f64> {
     match (figure.value(), peak.value()) {
         (Some(figure), Some(peak)) if *peak > 0.0 => Reading::of(100.0 * figure / peak),
         (Some(_), Some(_)) => Reading::missing("the peak is not above 0"),
@@ -201,6 +201,13 @@ impl Payload {
                 let experts = weights.map_or(0, |weights| weights.experts);
                 if let Some(figures) = generation.figures(experts) {
                     generation.derived = figures;
+                }
+                if let Some(stages) = &mut generation.stages {
+                    let peaks = &self.peaks;
+                    *stages = stages.clone().map(|mut stages| {
+                        stages.derive(peaks);
+                        stages
+                    });
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CaseRecord, Reading};
+use super::{CaseRecord, Reading, StagesRecord};
 
 /// A weights file that the engine was given, as the harness read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +101,9 @@ pub struct GenerationRecord {
     pub runs: Vec<GenerationRun>,
     /// What follows from them.
     pub derived: GenerationFigures,
+    /// The stages of a token half way through the new ones; absent where nobody asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Reading<StagesRecord>>,
 }
 
 /// From what prompts can be made again: that of run i from the case's seed plus i.
@@ -119,6 +122,13 @@ impl CaseRecord {
     /// Tokens of context that the engine made up in front of the prompt; 0 where the prompt is all of it.
     pub fn filled_tokens(&self) -> u64 {
         self.sizes.get("filled_tokens").copied().unwrap_or(0)
+    }
+
+    /// Tokens in the context half way through the new ones: what bytes per token and stages are of.
+    pub fn half_way_tokens(&self) -> u64 {
+        let size = |name| self.sizes.get(name).copied().unwrap_or(0);
+        let context = size("filled_tokens").saturating_add(size("prompt_tokens"));
+        context.saturating_add(size("new_tokens") / 2)
     }
 }
 

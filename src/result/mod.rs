@@ -17,6 +17,7 @@ mod salt;
 pub(crate) mod sample;
 mod scan;
 mod schema;
+mod stages;
 mod write;
 
 pub use case::{
@@ -47,4 +48,5 @@ pub use redact::REDACTED;
 pub use salt::{Salt, SaltError};
 pub use scan::{Fault, Rule};
 pub use schema::schema;
+pub use stages::{StagePartFigures, StagePartRecord, StagesFigures, StagesRecord};
 pub use write::write_new;

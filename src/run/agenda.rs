@@ -15,6 +15,9 @@ use crate::{
     telemetry,
 };
 
+/// The cases that measure the read peak.
+const READ: &str = "memory/read/";
+
 /// What is to run, on what platform, and what was left out.
 pub struct Agenda {
     /// The plan.
@@ -154,7 +157,7 @@ fn bytes_for_engines(request: &Request, platform: &Platform) -> Result<u64, RunE
 /// # Errors
 ///
 /// [`RunError::UnknownFamily`], [`RunError::NoSuchCase`], [`RunError::NoCaseFits`], [`RunError::Weights`],
-/// [`RunError::NoWeights`], [`RunError::MemoryLimit`].
+/// [`RunError::NoWeights`], [`RunError::NoStages`], [`RunError::MemoryLimit`].
 pub fn agenda(
     request: &Request,
     platform: &Platform,
@@ -164,11 +167,13 @@ pub fn agenda(
     let chosen = |family: &str| families.iter().any(|chosen| chosen == family);
     let asked =
         |id: &str| request.only.is_empty() || request.only.iter().any(|text| id.contains(text));
-    let mut cases = Vec::new();
-    if chosen("memory") {
-        cases = memory_cases(platform, models);
-    }
-    cases.retain(|case| asked(&case.id));
+    let mut cases = memory_cases(platform, models);
+    // Stages are held against the read peak of their own session.
+    let for_stages = request.stages && chosen("e2e") && platform.device == DeviceKind::Cuda;
+    cases.retain(|case| {
+        let read = for_stages && case.id.starts_with(READ);
+        read || chosen("memory") && asked(&case.id)
+    });
     let mut generations = Vec::new();
     if chosen("e2e") {
         for weights in weights(request, platform, models)? {
@@ -180,6 +185,10 @@ pub fn agenda(
         if generations.is_empty() && !request.families.is_empty() {
             return Err(RunError::NoWeights);
         }
+    }
+    let generates = generations.iter().any(|(_, cases)| !cases.is_empty());
+    if request.stages && !generates {
+        return Err(RunError::NoStages);
     }
     if cases.is_empty() && generations.iter().all(|(_, cases)| cases.is_empty()) {
         return Err(RunError::NoSuchCase {
@@ -222,13 +231,16 @@ pub fn agenda(
         })
         .collect();
     // A family without a case is none of the plan's.
-    let has_case = |family: &String| {
-        let of_family = |case: &PlannedCase| case.id.split('/').next() == Some(family);
+    let has_case = |family: &&&str| {
+        let of_family = |case: &PlannedCase| case.id.split('/').next() == Some(**family);
         planned.iter().any(of_family)
     };
+    let planned_families = FAMILIES.iter().filter(has_case);
     Ok(Agenda {
         plan: assemble(
-            families.into_iter().filter(has_case).collect(),
+            planned_families
+                .map(|family| (*family).to_owned())
+                .collect(),
             platform.scale,
             planned,
         ),

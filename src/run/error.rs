@@ -52,6 +52,9 @@ pub enum RunError {
     /// An engine on a GPU has no weights by itself.
     #[error("family e2e needs weights on a GPU")]
     NoWeights,
+    /// Stages of nothing.
+    #[error("expected a generation whose stages can be told, found none in the plan")]
+    NoStages,
     /// A limit that nobody would keep.
     #[error("expected {expected} to hold to a memory limit, found {found}")]
     MemoryLimit {
@@ -97,6 +100,10 @@ impl RunError {
             }
             Self::NoWeights => Some(
                 "give --weights FILE, or --weights synthetic to make files of about 20 GB".into(),
+            ),
+            Self::NoStages => Some(
+                "leave out --stages, or run family e2e with --weights FILE or --weights synthetic"
+                    .into(),
             ),
             Self::MemoryLimit { .. } => Some("leave out --memory-limit".into()),
             Self::NoCaseFits { .. } => {

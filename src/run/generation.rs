@@ -165,8 +165,10 @@ impl Generator<'_> {
                         loaded = Some(there);
                         return Err(Failure::cannot_fill(case.job.filled_tokens));
                     }
-                    let record = self.case(case, &mut there, target)?;
-                    loaded = Some(there);
+                    let mut record = self.case(case, &mut there, target)?;
+                    if self.add_stages(case, &mut there, &mut record) {
+                        loaded = Some(there);
+                    }
                     Ok(record)
                 });
                 if self.interrupt.load(Ordering::SeqCst) && ended.is_err() {

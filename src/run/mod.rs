@@ -13,6 +13,7 @@ mod own_engine;
 mod request;
 mod rules;
 mod session;
+mod stages;
 mod timed_runs;
 
 pub use agenda::plan;

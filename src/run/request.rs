@@ -49,6 +49,8 @@ pub struct Request {
     pub memory_limit: Option<u64>,
     /// Whence long contexts are.
     pub fill: Fill,
+    /// Whether engines are asked what each stage of a token takes.
+    pub stages: bool,
     /// Text that prompts are cut from; generated text if none is given.
     pub corpus: Option<PathBuf>,
     /// Seed of all inputs; random if none is given.

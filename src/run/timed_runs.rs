@@ -243,6 +243,7 @@ fn record(
         witness: case.job.witness,
         derived: derived.ok_or_else(too_few)?,
         runs,
+        stages: None,
     })
 }
 

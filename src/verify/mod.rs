@@ -17,6 +17,7 @@ mod rebuild;
 mod replay;
 mod report;
 mod session;
+mod stages;
 mod telemetry;
 #[cfg(test)]
 mod tests;

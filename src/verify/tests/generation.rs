@@ -1,7 +1,7 @@
 //! Generations of other kinds than the sample's.
 
 use super::sealing::{failed, file, report, resealed};
-use crate::result::{CaseRecord, Payload, PlanRecord, case_seed, sample};
+use crate::result::{CaseRecord, Payload, PlanRecord, Reading, case_seed, sample};
 use crate::verify::Status;
 
 /// The sample's case that generated.
@@ -18,6 +18,12 @@ fn filled(filled: u64) -> Payload {
     let generation = case.generation.as_mut().unwrap();
     let context = filled + generation.prompt.tokens + generation.runs[0].ids.len() as u64;
     generation.witness = false;
+    generation.stages = generation.stages.take().map(|stages| {
+        stages.map(|mut stages| {
+            stages.depth_tokens += filled;
+            stages
+        })
+    });
     for run in &mut generation.runs {
         for token in &mut run.routing {
             token.position += filled;
@@ -53,6 +59,29 @@ fn a_context_that_was_made_up_is_accepted_and_said_to_be_so() {
             "e2e/gemma4_26b_a4b/1016: the engine made up 1000 tokens of its context, so no replay can tell whether what it chose behind them is right"
         ]
     );
+}
+
+#[test]
+fn a_result_without_stages_verifies_and_is_written_as_it_was_read() {
+    for stages in [None, Some(Reading::missing("the engine offers none"))] {
+        let mut payload = sample::h100();
+        case(&mut payload).generation.as_mut().unwrap().stages = stages.clone();
+        let file = resealed(file(&payload));
+        assert_eq!(failed(&report(&file)), [""; 0]);
+        let written = file.pointer("/payload/cases/9/generation/stages");
+        assert_eq!(written.is_some(), stages.is_some());
+    }
+}
+
+#[test]
+fn stages_of_an_engine_that_has_none_are_refused() {
+    let mut payload = sample::h100();
+    payload.engines[0].driver = "llama_server".to_owned();
+    for run in &mut case(&mut payload).generation.as_mut().unwrap().runs {
+        run.routing.clear();
+    }
+    payload.derive();
+    assert_eq!(failed(&report(&resealed(file(&payload)))), ["stages.table"]);
 }
 
 #[test]

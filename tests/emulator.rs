@@ -19,7 +19,7 @@ use program::{result_files, stderr, stdout, text};
 use serde_json::Value as Json;
 use sparkbench::gguf::Gguf;
 use sparkbench::model::Architecture;
-use sparkbench::protocol::{Request, VERSION};
+use sparkbench::protocol::{Request, Routing, VERSION};
 use sparkbench::reference::Decoder;
 use sparkbench::subject::{Limits, ModelShape, Native, NativeOptions, Subject, Task};
 use sparkbench::telemetry::SessionClock;
@@ -332,58 +332,48 @@ fn a_model_beyond_the_memory_limit_is_refused() {
     );
 }
 
-/// `prompt` behind `filled` tokens that the engine made up, in both orders: all ids that it chose.
-fn behind_made_up(built: &Built, home: &Path, model: &Path, filled: u32) -> Vec<u32> {
+/// What an engine on the emulated GPU chose behind a context that it made up, and through which experts.
+fn behind_made_up(built: &Built, home: &Path, model: &Path) -> (Vec<u32>, Vec<Routing>) {
+    const FILLED: u32 = 300;
+    let file = Gguf::open(model).unwrap();
+    let architecture = Architecture::read(file.metadata(), file.tensors()).unwrap();
     let of = |order: &[(&str, &str)]| {
-        let script = engine_script(built, home, order);
-        let file = Gguf::open(model).unwrap();
-        let architecture = Architecture::read(file.metadata(), file.tensors()).unwrap();
         let options = NativeOptions {
-            program: script,
+            program: engine_script(built, home, order),
             arguments: vec!["serve".to_owned()],
             model: model.to_owned(),
             device: "cuda".to_owned(),
             context: 1,
-            context_filled: filled + 9,
+            context_filled: FILLED + 9,
             shape: ModelShape::from(&architecture),
             limits: Limits::default(),
         };
         let go_on = AtomicBool::new(false);
         let mut engine = Native::start(&options, SessionClock::start(), &go_on).unwrap();
         let mut generate = |filled| {
-            let generation = engine.generate(&task_behind(filled, &go_on)).unwrap();
-            assert_eq!(generation.routing[0].0, filled + 2);
-            generation.ids
+            let task = Task {
+                filled,
+                prompt: &[7, 31, 5],
+                tokens: 6,
+                traced: &[0, 1, 2, 3, 4, 5],
+                fastest_token_ns: None,
+                interrupt: &go_on,
+            };
+            let generation = engine.generate(&task).unwrap();
+            let (positions, experts): (Vec<u32>, Vec<Routing>) =
+                generation.routing.into_iter().unzip();
+            assert!(positions.into_iter().eq(filled + 2..filled + 8));
+            (generation.ids, experts)
         };
-        let (first, without, again) = (generate(filled), generate(0), generate(filled));
-        // Nothing of a text in between is left.
+        let (first, without, again) = (generate(FILLED), generate(0), generate(FILLED));
+        // Nothing of a text in between is left, and what was made up counts.
         assert_eq!(first, again);
         assert_ne!(first, without);
-        // Nor of a token that was taken apart, whatever its depth.
-        let depth = filled.saturating_sub(9);
-        let stages = engine.stages(depth, &go_on).unwrap().unwrap();
-        assert_eq!(stages.position, depth);
-        assert!(stages.parts.iter().any(|part| part.part == "next token"));
-        assert_eq!(
-            engine.generate(&task_behind(0, &go_on)).unwrap().ids,
-            without
-        );
         first
     };
     let [first, second] = ORDERS.map(of);
     assert_eq!(first, second);
     first
-}
-
-fn task_behind(filled: u32, go_on: &AtomicBool) -> Task<'_> {
-    Task {
-        filled,
-        prompt: &[7, 31, 5],
-        tokens: 6,
-        traced: &[0],
-        fastest_token_ns: None,
-        interrupt: go_on,
-    }
 }
 
 /// Ids are chosen only where logits are numbers.
@@ -394,14 +384,62 @@ fn decoding_goes_on_behind_a_context_that_was_made_up() {
     };
     let home = tempfile::tempdir().unwrap();
     let model = home.path().join("model.gguf");
-    // The second has layers whose keys and values are a ring of 16.
+    // The second has layers whose keys and values are a ring.
     for architecture in [models::short_qwen(), models::odd_gemma()] {
         fs::write(&model, models::file(&architecture, 1)).unwrap();
-        let ids = timed("filled", || {
-            behind_made_up(&built, home.path(), &model, 300)
-        });
+        let (ids, _) = timed("filled", || behind_made_up(&built, home.path(), &model));
         assert_eq!(ids.len(), 6);
     }
+}
+
+/// The ruler's kernels are none that the emulation has, so there is no peak.
+#[test]
+fn a_made_up_context_and_its_stages_are_in_the_result() {
+    let Some(built) = library::built() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let path = |file: &str| home.path().join(file);
+    fs::write(path("model.gguf"), models::file(&models::short_qwen(), 1)).unwrap();
+    let target = include_str!("../configs/targets/qwen35_35b_a3b_h100.yaml");
+    let contexts = "contexts_tokens: [2048, 32768, 131072, 262144]";
+    assert!(target.contains(contexts));
+    let target = target.replace(contexts, "contexts_tokens: [200]");
+    fs::write(path("target.yaml"), target).unwrap();
+    let engine = engine_script(&built, home.path(), &[]);
+    let mut command = program::command(home.path(), &["run", "e2e", "--device", "cuda"]);
+    command
+        .args(["--stages", "--fill", "synthetic", "--only", "/200"])
+        .args(["--target", text(&path("target.yaml"))])
+        .args(["--weights", text(&path("model.gguf"))])
+        .args(["--engine", text(&engine), "--out", text(&path("out"))])
+        .env("LD_LIBRARY_PATH", &built.directory);
+    let output = timed("stages", || command.output().unwrap());
+    let said = stdout(&output) + &stderr(&output);
+    println!("{said}");
+    let file = result_files(&path("out")).remove(0);
+    let result: Json = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let cases = result["payload"]["cases"].as_array().unwrap();
+    let case = cases.last().unwrap();
+    assert_eq!(case["id"], "e2e/qwen35_35b_a3b/200");
+    assert_eq!(case["status"], "measured", "{said}");
+    assert_eq!(case["labels"]["fill"], "synthetic");
+    assert_eq!(case["sizes"]["filled_tokens"], 8);
+    let stages = &case["generation"]["stages"]["value"];
+    assert_eq!(stages["depth_tokens"], 136);
+    assert!(said.contains("µs in token"), "{said}");
+
+    let output = program::sparkbench(home.path(), &["verify", text(&file), "--json"]);
+    let report: Json = serde_json::from_slice(&output.stdout).unwrap();
+    let checks = report["files"][0]["checks"].as_array().unwrap().iter();
+    let failed = checks.filter(|check| check["status"] == "fail");
+    let failed: Vec<String> = failed.map(Json::to_string).collect();
+    println!("{failed:#?}");
+    assert!(
+        failed
+            .iter()
+            .all(|check| !check.contains("stages.") && !check.contains("generation."))
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CaseKind, CaseRecord, Derived, Measurement, Payload, Peak, Peaks, PlanRecord, PlannedCase,
-    Reading, TargetRecord, Work,
+    Reading, ResourceFigures, TargetRecord, Work,
 };
 use crate::build_info::sha256_hex;
 use crate::stats::{Summary, ascending, median};
@@ -202,6 +202,9 @@ impl Payload {
                 if let Some(figures) = generation.figures(experts) {
                     generation.derived = figures;
                 }
+                let window = (case.started_ns, case.ended_ns);
+                let resources = ResourceFigures::of(window, &generation.runs, &self.telemetry);
+                generation.resources = Some(resources);
                 if let Some(stages) = &mut generation.stages {
                     let peaks = &self.peaks;
                     *stages = stages.clone().map(|mut stages| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CaseRecord, Reading, StagesRecord};
+use super::{CaseRecord, Reading, ResourceFigures, StagesRecord};
 
 /// A weights file that the engine was given, as the harness read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +101,9 @@ pub struct GenerationRecord {
     pub runs: Vec<GenerationRun>,
     /// What follows from them.
     pub derived: GenerationFigures,
+    /// What the case took of the GPU beside time. Results from before 2026-11-24 have no such field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceFigures>,
     /// The stages of a token half way through the new ones; absent where nobody asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<Reading<StagesRecord>>,

@@ -12,6 +12,7 @@ mod provenance;
 mod reading;
 mod record;
 mod redact;
+mod resources;
 mod salt;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -45,6 +46,7 @@ pub use record::{
     PlannedCase, Scale, Series, Session, SessionStatus, TargetRecord, TelemetryRecord, Warning,
 };
 pub use redact::REDACTED;
+pub use resources::ResourceFigures;
 pub use salt::{Salt, SaltError};
 pub use scan::{Fault, Rule};
 pub use schema::schema;

@@ -45,7 +45,7 @@ mod tests {
                     .filter(|key| !required.contains(&key.as_str().into()));
                 // A reason, and what older results have not.
                 let may_be_absent =
-                    |key: &String| ["reason", "nix", "stages"].contains(&key.as_str());
+                    |key: &String| ["reason", "nix", "resources", "stages"].contains(&key.as_str());
                 assert!(
                     optional.clone().all(may_be_absent),
                     "{name}: {:?}",

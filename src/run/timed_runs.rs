@@ -243,6 +243,8 @@ fn record(
         witness: case.job.witness,
         derived: derived.ok_or_else(too_few)?,
         runs,
+        // The session's readings are known at its end.
+        resources: None,
         stages: None,
     })
 }

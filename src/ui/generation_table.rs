@@ -5,6 +5,7 @@ use crate::result::{CaseRecord, GenerationRecord, Measurement, Reading};
 use super::number::{duration_ns, significant};
 use super::style::Tone;
 use super::table::{Side, Table};
+use crate::units::Bytes;
 
 /// What a missing figure looks like.
 const NOTHING: &str = "–";
@@ -32,6 +33,43 @@ pub fn render(cases: &[CaseRecord]) -> Option<String> {
             }
             table.toned_row(row(case, measurement, generation).map(|cell| (cell, Tone::Plain)));
         }
+    }
+    parent.map(|_| table.render())
+}
+
+/// What generations took of the GPU beside time; none where no reading told.
+pub fn resources(cases: &[CaseRecord]) -> Option<String> {
+    let mut table = Table::new(&[
+        ("of the GPU", Side::Left),
+        ("energy per token", Side::Right),
+        ("energy, all runs", Side::Right),
+        ("memory in use", Side::Right),
+    ]);
+    let mut parent = None;
+    for case in cases {
+        let generation = case.generation.as_ref();
+        let Some(resources) = generation.and_then(|found| found.resources.as_ref()) else {
+            continue;
+        };
+        let (energy, memory) = (&resources.decode_energy_j, &resources.memory_peak_bytes);
+        if energy.value().is_none() && memory.value().is_none() {
+            continue;
+        }
+        let of = case.id.rsplit_once('/').map_or("", |(parent, _)| parent);
+        if parent != Some(of) {
+            table.group(of);
+            parent = Some(of);
+        }
+        let joules = |joules| format!("{} J", significant(joules));
+        let name = case.id.rsplit('/').next().unwrap_or_default();
+        table.row([
+            format!("  {name}"),
+            shown(&resources.energy_j_per_token, joules),
+            shown(energy, joules),
+            memory
+                .value()
+                .map_or(NOTHING.to_owned(), |bytes| Bytes(*bytes).to_string()),
+        ]);
     }
     parent.map(|_| table.render())
 }

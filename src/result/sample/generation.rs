@@ -145,6 +145,7 @@ pub(super) fn case(clock: &mut u64, cache_bytes: u64) -> CaseRecord {
         witness: true,
         derived: GenerationFigures::of(PROMPT_TOKENS, &runs, weights.experts).unwrap(),
         runs,
+        resources: None,
         stages: Some(Reading::of(stages())),
     });
     case

@@ -45,6 +45,65 @@ fn filled(filled: u64) -> Payload {
     payload
 }
 
+/// The sample as if it had been read often enough to tell the energy of its short runs, 200 W.
+fn often_read() -> Payload {
+    let mut payload = sample::h100();
+    let telemetry = &mut payload.telemetry;
+    telemetry.interval_ns = 4_000_000;
+    let times = 0..payload.session.duration_ns / telemetry.interval_ns;
+    telemetry.times_ns = times.map(|n| n * 4_000_000).collect();
+    for series in &mut telemetry.series {
+        let first = series.samples.value().unwrap()[0].unwrap();
+        let rise = if series.quantity == "energy" { 800 } else { 0 };
+        let samples = 0..telemetry.times_ns.len() as u64;
+        let samples = samples.map(|n| Some(first + n * rise)).collect();
+        series.samples = Reading::of(samples);
+    }
+    payload.derive();
+    payload
+}
+
+#[test]
+fn energy_and_memory_follow_from_the_readings() {
+    let honest = file(&often_read());
+    assert_eq!(failed(&report(&resealed(honest.clone()))), [""; 0]);
+    let at = "/payload/cases/9/generation/resources";
+    let per_token = honest.pointer(&format!("{at}/energy_j_per_token/value"));
+    let per_token = per_token.unwrap().as_f64().unwrap();
+    // 1.9 ms and some at 200 W.
+    assert!((0.38..0.385).contains(&per_token), "{per_token}");
+    for (field, value) in [
+        ("energy_from", "power".into()),
+        ("decode_energy_j", 5.0.into()),
+        ("energy_j_per_token", 0.1.into()),
+        ("memory_peak_bytes", 5.into()),
+    ] {
+        let mut edited: serde_json::Value = honest.clone();
+        *edited.pointer_mut(&format!("{at}/{field}/value")).unwrap() = value;
+        assert_eq!(
+            failed(&report(&resealed(edited))),
+            ["generation.resources"],
+            "{field}"
+        );
+    }
+    // A counter that rises faster than the board can draw.
+    let mut payload = often_read();
+    for series in &mut payload.telemetry.series {
+        if series.quantity == "energy" {
+            series.samples = series.samples.clone().map(|mut samples| {
+                let last = samples.last_mut().unwrap();
+                *last = last.map(|energy| energy + 5_000_000);
+                samples
+            });
+        }
+    }
+    payload.derive();
+    assert_eq!(
+        failed(&report(&resealed(file(&payload)))),
+        ["telemetry.bounds"]
+    );
+}
+
 #[test]
 fn a_context_that_was_made_up_is_accepted_and_said_to_be_so() {
     let report = report(&resealed(file(&filled(1000))));

@@ -401,10 +401,8 @@ fn a_made_up_context_and_its_stages_are_in_the_result() {
     let home = tempfile::tempdir().unwrap();
     let path = |file: &str| home.path().join(file);
     fs::write(path("model.gguf"), models::file(&models::short_qwen(), 1)).unwrap();
-    let target = include_str!("../configs/targets/qwen35_35b_a3b_h100.yaml");
-    let contexts = "contexts_tokens: [2048, 32768, 131072, 262144]";
-    assert!(target.contains(contexts));
-    let target = target.replace(contexts, "contexts_tokens: [200]");
+    let target = "name: short\ndescription: a test\nmachine: h100\nmodel: qwen35_35b_a3b\n\
+                  contexts_tokens: [200]\nprefill_tokens: [512]\ngoals: []\nbaselines: []\n";
     fs::write(path("target.yaml"), target).unwrap();
     let engine = engine_script(&built, home.path(), &[]);
     let mut command = program::command(home.path(), &["run", "e2e", "--device", "cuda"]);
@@ -425,7 +423,10 @@ fn a_made_up_context_and_its_stages_are_in_the_result() {
     assert_eq!(case["status"], "measured", "{said}");
     assert_eq!(case["labels"]["fill"], "synthetic");
     assert_eq!(case["sizes"]["filled_tokens"], 8);
-    let stages = &case["generation"]["stages"]["value"];
+    let generation = &case["generation"];
+    let said_of_itself = &generation["runs"][0]["self_reported"];
+    assert!(said_of_itself["device_bytes"].is_string(), "{generation}");
+    let stages = &generation["stages"]["value"];
     assert_eq!(stages["depth_tokens"], 136);
     assert!(said.contains("µs in token"), "{said}");
 

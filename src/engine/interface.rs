@@ -24,6 +24,11 @@ pub trait Engine {
     /// Most tokens that the context may hold.
     fn context(&self) -> usize;
 
+    /// Bytes of a device's own memory that weights, context and buffers take; none where the host's is used.
+    fn device_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Forgets all tokens: KV cache, recurrent state, logits and routing.
     fn reset(&mut self);
 

@@ -304,15 +304,17 @@ impl Model {
 
     fn statistics(&self, name: &str) -> Statistics {
         let entry = |name: &str, value: String| (name.to_owned(), value);
-        [
+        let memory = self.engine.device_bytes();
+        let memory = memory.map(|bytes| entry("device_bytes", bytes.to_string()));
+        let entries = [
             entry("engine", name.to_owned()),
             entry("device", self.device.to_string()),
             entry("prefill_tokens", self.prefilled.tokens.to_string()),
             entry("prefill_ns", self.prefilled.ns.to_string()),
             entry("decode_tokens", self.decoded.tokens.to_string()),
             entry("decode_ns", self.decoded.ns.to_string()),
-        ]
-        .into()
+        ];
+        entries.into_iter().chain(memory).collect()
     }
 }
 

@@ -101,7 +101,7 @@ pub struct GenerationRecord {
     pub runs: Vec<GenerationRun>,
     /// What follows from them.
     pub derived: GenerationFigures,
-    /// What the case took of the GPU beside time. Results from before 2026-11-24 have no such field.
+    /// What the case took of the GPU beside time. Older results have no such field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceFigures>,
     /// The stages of a token half way through the new ones; absent where nobody asked for them.

@@ -166,6 +166,10 @@ impl Engine for CudaEngine {
         self.context
     }
 
+    fn device_bytes(&self) -> Option<u64> {
+        Some(self.runner.device_bytes())
+    }
+
     fn reset(&mut self) {
         // Caches and state are those of position 0 as soon as a token is computed there.
         self.position = 0;

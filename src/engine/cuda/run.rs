@@ -86,6 +86,11 @@ impl Runner {
         })
     }
 
+    /// Bytes of the plan.
+    pub fn device_bytes(&self) -> u64 {
+        self.memory.bytes()
+    }
+
     /// Begins a run behind `position` tokens with `ids`, of which there is at least one.
     ///
     /// # Errors

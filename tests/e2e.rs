@@ -166,6 +166,53 @@ fn stages_bring_the_read_peak_into_their_session() {
 }
 
 #[test]
+fn engines_beside_each_other_have_the_same_prompts_in_turn() {
+    let home = tempfile::tempdir().unwrap();
+    let other = liar(home.path(), "honest");
+    let (exit, said, result) = run(home.path(), &["--beside", text(&other)]);
+    assert_eq!(exit, Some(0), "{said}");
+    let payload = &result["payload"];
+    assert_eq!(payload["engines"].as_array().unwrap().len(), 2);
+    let cases = payload["cases"].as_array().unwrap();
+    let ids = cases.iter().map(|case| case["id"].as_str().unwrap());
+    assert_eq!(
+        ids.collect::<Vec<_>>(),
+        [
+            "e2e/qwen35_35b_a3b/witness",
+            "e2e/qwen35_35b_a3b/beside/witness"
+        ]
+    );
+    let of = |case: usize, field: &str| {
+        let runs = cases[case]["generation"]["runs"].as_array().unwrap().iter();
+        runs.map(|run| run[field].clone()).collect::<Vec<_>>()
+    };
+    for field in ["prompt_sha256", "ids", "routing"] {
+        assert_eq!(of(0, field), of(1, field), "{field}");
+    }
+    let sent = [of(0, "sent_ns"), of(1, "sent_ns")].map(|sent| {
+        let sent = sent.iter().map(|ns| ns.as_u64().unwrap());
+        sent.collect::<Vec<_>>()
+    });
+    for run in 0..3 {
+        assert!(sent[0][run] < sent[1][run]);
+        assert!(run == 2 || sent[1][run] < sent[0][run + 1]);
+    }
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
+}
+
+#[test]
+fn an_engine_that_fails_leaves_the_one_beside_it_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let other = liar(home.path(), "quits");
+    let (exit, said, result) = run(home.path(), &["--beside", text(&other)]);
+    assert_eq!(exit, Some(6), "{said}");
+    let cases = &result["payload"]["cases"];
+    assert_eq!(cases[0]["status"], "measured");
+    assert_eq!(cases[1]["status"], "invalid");
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
+}
+
+#[test]
 fn an_engine_that_fails_is_a_result_without_figures() {
     for (lie, status, name) in [
         ("quits", "invalid", "early_end"),

@@ -65,6 +65,7 @@ fn request() -> Request {
         device: DeviceChoice::Cuda(0),
         weights: Default::default(),
         engine: None,
+        beside: None,
         memory_limit: None,
         fill: Default::default(),
         stages: false,

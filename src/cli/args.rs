@@ -102,6 +102,9 @@ pub struct RunArgs {
     /// the spark-engine beside this program, or the one within it]
     #[arg(long, value_name = "PROGRAM")]
     pub engine: Option<PathBuf>,
+    /// Another engine, measured beside the first with the same prompts, run by run in turn; both are loaded at once
+    #[arg(long, value_name = "PROGRAM")]
+    pub beside: Option<PathBuf>,
     /// Hold engines to this much of the GPU's memory: a machine's, or a number of bytes. Finds out on a larger GPU what a
     /// smaller one could hold [default: all]
     #[arg(long, value_name = "MACHINE|BYTES")]

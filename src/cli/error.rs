@@ -134,7 +134,7 @@ impl From<RunError> for CliError {
             RunError::UnknownFamily { .. }
             | RunError::NoSuchCase { .. }
             | RunError::NoWeights
-            | RunError::NoStages
+            | RunError::NothingGenerated { .. }
             | RunError::MemoryLimit { .. }
             | RunError::Prompt(_)
             | RunError::OtherCorpus { .. }

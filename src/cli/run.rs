@@ -67,6 +67,7 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
             Some(file) => WeightsChoice::File(file.clone()),
         },
         engine: args.engine.clone(),
+        beside: args.beside.clone(),
         memory_limit,
         fill: match args.fill {
             FillArgument::Auto => Fill::Auto,

@@ -226,6 +226,11 @@ impl PlanRecord {
     }
 }
 
+/// The id that a case's inputs are seeded by: its own, or that of the case which it is run beside, so that both have the same.
+pub fn seed_id<'a>(id: &'a str, labels: &'a BTreeMap<String, String>) -> &'a str {
+    labels.get("beside").map_or(id, String::as_str)
+}
+
 /// The seed of a case's inputs: the first 16 hex digits of SHA-256 of `<session seed> <case id>`.
 pub fn case_seed(session_seed: &str, case_id: &str) -> String {
     let mut digest = sha256_hex(format!("{session_seed} {case_id}").as_bytes());

@@ -26,7 +26,7 @@ pub use case::{
     DiscardReason, Inputs, Measurement, Rotation, Stopping, StoppingReason, StoppingRule, Timer,
     Warmup, WarmupReason, Work,
 };
-pub use derive::{Basis, case_seed, derive};
+pub use derive::{Basis, case_seed, derive, seed_id};
 pub use error::{ReadError, SealError, WriteError};
 pub use file::{Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal};
 pub use generation::{

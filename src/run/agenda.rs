@@ -5,7 +5,7 @@ use super::{Request, RunError, WeightsChoice, device};
 use crate::{
     bench::{
         Case, FAMILIES, Platform,
-        e2e::{GenerationJob, Weights, generation_cases},
+        e2e::{GenerationJob, Weights, generation_cases, with_beside},
         memory,
     },
     config::{self, Machine, Model, Role, Target},
@@ -143,8 +143,10 @@ fn bytes_for_engines(request: &Request, platform: &Platform) -> Result<u64, RunE
     if platform.device != DeviceKind::Cuda {
         return refusal("a GPU", "the processor");
     }
-    match &request.engine {
-        Some(program) if is_llama_server(program) => refusal(
+    let engines = [&request.engine, &request.beside];
+    let peer = engines.into_iter().flatten();
+    match peer.into_iter().find(|program| is_llama_server(program)) {
+        Some(program) => refusal(
             "an engine that speaks the engine protocol",
             &program.display().to_string(),
         ),
@@ -157,7 +159,7 @@ fn bytes_for_engines(request: &Request, platform: &Platform) -> Result<u64, RunE
 /// # Errors
 ///
 /// [`RunError::UnknownFamily`], [`RunError::NoSuchCase`], [`RunError::NoCaseFits`], [`RunError::Weights`],
-/// [`RunError::NoWeights`], [`RunError::NoStages`], [`RunError::MemoryLimit`].
+/// [`RunError::NoWeights`], [`RunError::NothingGenerated`], [`RunError::MemoryLimit`].
 pub fn agenda(
     request: &Request,
     platform: &Platform,
@@ -180,6 +182,9 @@ pub fn agenda(
             let contexts = contexts(request, &weights.model);
             let mut cases = generation_cases(platform, &weights, &contexts, request.fill);
             cases.retain(|case| asked(&case.id));
+            if request.beside.is_some() {
+                cases = with_beside(cases);
+            }
             generations.push((weights, cases));
         }
         if generations.is_empty() && !request.families.is_empty() {
@@ -187,8 +192,12 @@ pub fn agenda(
         }
     }
     let generates = generations.iter().any(|(_, cases)| !cases.is_empty());
-    if request.stages && !generates {
-        return Err(RunError::NoStages);
+    let options = [
+        (request.stages, "--stages"),
+        (request.beside.is_some(), "--beside"),
+    ];
+    if let Some((_, option)) = options.into_iter().find(|(given, _)| *given && !generates) {
+        return Err(RunError::NothingGenerated { option });
     }
     if cases.is_empty() && generations.iter().all(|(_, cases)| cases.is_empty()) {
         return Err(RunError::NoSuchCase {

@@ -15,10 +15,7 @@ use crate::{
     gguf::{Gguf, Map},
     model::{Scale, synth},
     prompt::PromptError,
-    protocol::Offer,
-    result::{
-        CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
-    },
+    result::{CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, WeightsRecord},
     subject::{
         Fault, Limits, LlamaOptions, LlamaServer, ModelShape, Native, NativeOptions, Subject,
         SubjectError,
@@ -53,7 +50,7 @@ impl Failure {
 
 impl Failure {
     /// Of an engine that does not offer it.
-    fn cannot_fill(tokens: u64) -> Self {
+    pub(super) fn cannot_fill(tokens: u64) -> Self {
         Self {
             status: CaseStatus::Skipped,
             reason: format!(
@@ -117,7 +114,7 @@ pub(super) struct Loaded {
 }
 
 impl Generated {
-    fn note(&mut self, loaded: &Loaded) {
+    pub(super) fn note(&mut self, loaded: &Loaded) {
         if !self.engines.contains(&loaded.engine) {
             self.engines.push(loaded.engine.clone());
         }
@@ -136,54 +133,7 @@ pub(super) struct Generated {
 }
 
 impl Generator<'_> {
-    /// Runs every case, model after model, until an interrupt; `done` of `total` cases of the session have ended.
-    pub(super) fn all(
-        &self,
-        generations: &[(Weights, Vec<Case<GenerationJob>>)],
-        done: usize,
-        total: usize,
-        target: &TargetRecord,
-    ) -> Generated {
-        let mut generated = Generated::default();
-        for (weights, cases) in generations {
-            // Loaded for the first case, and again after an engine that failed.
-            let mut loaded: Option<Loaded> = None;
-            for case in cases {
-                if self.interrupt.load(Ordering::SeqCst) {
-                    return generated;
-                }
-                let index = done + generated.cases.len();
-                self.observer.case_started(index, total, &case.id);
-                let started_ns = self.clock.now_ns();
-                let ended = match loaded.take() {
-                    Some(loaded) => Ok(loaded),
-                    None => self.load(weights, cases),
-                }
-                .and_then(|mut there| {
-                    generated.note(&there);
-                    if case.job.filled_tokens > 0 && !there.subject.offers(Offer::Fill) {
-                        loaded = Some(there);
-                        return Err(Failure::cannot_fill(case.job.filled_tokens));
-                    }
-                    let mut record = self.case(case, &mut there, target)?;
-                    if self.add_stages(case, &mut there, &mut record) {
-                        loaded = Some(there);
-                    }
-                    Ok(record)
-                });
-                if self.interrupt.load(Ordering::SeqCst) && ended.is_err() {
-                    return generated;
-                }
-                let record =
-                    ended.unwrap_or_else(|failure| self.without(case, started_ns, failure));
-                self.observer.case_ended(&record);
-                generated.cases.push(record);
-            }
-        }
-        generated
-    }
-
-    /// Has an engine load a model while the harness reads the same file.
+    /// Has the engine, or the one beside it, load a model while the harness reads the same file.
     ///
     /// # Errors
     ///
@@ -192,12 +142,13 @@ impl Generator<'_> {
         &self,
         weights: &Weights,
         cases: &[Case<GenerationJob>],
+        beside: bool,
     ) -> Result<Loaded, Failure> {
         let path = self.file(weights)?;
         let file = Gguf::open(&path).map_err(Failure::infrastructure)?;
         let (record, subject) = std::thread::scope(|scope| {
             let read = scope.spawn(|| self.read(weights, &path, &file));
-            let subject = self.start(weights, &path, cases);
+            let subject = self.start(weights, &path, cases, beside);
             (read.join(), subject)
         });
         let record =
@@ -294,6 +245,7 @@ impl Generator<'_> {
         weights: &Weights,
         path: &Path,
         cases: &[Case<GenerationJob>],
+        beside: bool,
     ) -> Result<(&'static str, Box<dyn Subject>), SubjectError> {
         let longest = |filled: bool| {
             let cases = cases.iter().map(|case| &case.job);
@@ -303,7 +255,11 @@ impl Generator<'_> {
         };
         // Whoever cannot fill a context need not make room for one.
         let context = longest(false);
-        let program = match &self.request.engine {
+        let named = match beside {
+            true => &self.request.beside,
+            false => &self.request.engine,
+        };
+        let program = match named {
             Some(program) => program.clone(),
             None => own_engine::program(),
         };

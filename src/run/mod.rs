@@ -7,6 +7,7 @@ mod device;
 mod error;
 mod facts;
 mod generation;
+mod lanes;
 mod notes;
 mod observer;
 mod own_engine;

@@ -45,6 +45,8 @@ pub struct Request {
     pub weights: WeightsChoice,
     /// The engine's program; `spark-engine` beside the harness, or the one within it, if none is given.
     pub engine: Option<PathBuf>,
+    /// The program of an engine that is measured beside it, run by run in turn.
+    pub beside: Option<PathBuf>,
     /// Most bytes of the GPU's memory that engines may use; all of it if none is given.
     pub memory_limit: Option<u64>,
     /// Whence long contexts are.

@@ -12,8 +12,8 @@ use super::style::Tone;
 pub fn render(payload: &Payload) -> String {
     let mut parts = vec![heading(payload)];
     parts.extend(case_table::render(&payload.cases));
-    parts.extend(generation_table::render(&payload.cases));
-    parts.extend(generation_table::resources(&payload.cases));
+    parts.extend(generation_table::render(payload));
+    parts.extend(generation_table::resources(payload));
     parts.extend(stage_table::render(&payload.cases));
     let mut notes = generation_table::oddities(&payload.cases);
     notes.extend(stage_table::missing(&payload.cases));

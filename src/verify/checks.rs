@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    cases, checkout, derived, file, generation, images, machine, physics, provenance, rebuild,
-    replay, session, stages, telemetry, timing, weights,
+    beside, cases, checkout, derived, file, generation, images, machine, physics, provenance,
+    rebuild, replay, session, stages, telemetry, timing, weights,
 };
 
 /// One check.
@@ -78,6 +78,7 @@ pub const CHECKS: &[Check] = checks! {
     2 "weights.shape" "vocabulary, layers and experts are the model's" weights::shape;
     2 "engine.launch" "engines were started by a known driver in a clean environment" weights::engines;
     2 "generation.case" "a generation names its weights, engine, model, prompt and sizes" generation::case;
+    2 "generation.beside" "an engine beside another had its prompts, and each its runs in turn" beside::turns;
     2 "generation.fill" "contexts are prompts that can be made again; skipped for those that engines made up" generation::fill;
     2 "generation.prompt" "prompts fit their digest, number and vocabulary, and no two runs have the same" generation::prompt;
     2 "generation.ids" "the ids fit their digest, number and vocabulary" generation::ids;

@@ -1,5 +1,6 @@
 //! Decides whether a result file may be believed, from its bytes alone, with a git checkout, a rebuild or a replay; measures and builds nothing.
 
+mod beside;
 mod cases;
 mod checkout;
 mod checks;

@@ -65,6 +65,8 @@ pub struct GenerationJob {
     pub runs: u64,
     /// Whether the case is the one that a CPU can replay.
     pub witness: bool,
+    /// Whether it is run by the engine beside, in turn with the case in front of it.
+    pub beside: bool,
 }
 
 impl GenerationJob {
@@ -100,6 +102,7 @@ pub fn generation_cases(
         new_tokens,
         runs: RUNS,
         witness,
+        beside: false,
     };
     let witness = job(0, WITNESS_TOKENS, WITNESS_TOKENS, true);
     let mut cases = vec![case(platform, weights, witness)];
@@ -114,6 +117,21 @@ pub fn generation_cases(
         cases.extend(longer);
     }
     cases
+}
+
+/// Each case, and behind it the same for an engine that runs beside: with both, memory must hold two.
+pub fn with_beside(cases: Vec<Case<GenerationJob>>) -> Vec<Case<GenerationJob>> {
+    let pair = |mut case: Case<GenerationJob>| {
+        case.memory_bytes = case.memory_bytes.saturating_mul(2);
+        let mut other = case.clone();
+        if let Some((parent, name)) = case.id.rsplit_once('/') {
+            other.id = format!("{parent}/beside/{name}");
+        }
+        other.labels.insert("beside".to_owned(), case.id.clone());
+        other.job.beside = true;
+        [case, other]
+    };
+    cases.into_iter().flat_map(pair).collect()
 }
 
 fn case(platform: &Platform, weights: &Weights, job: GenerationJob) -> Case<GenerationJob> {
@@ -242,6 +260,21 @@ mod tests {
         assert_eq!(of(Fill::Synthetic, 2048), made_up(2048 - 64 - 128));
         // Nothing is left to be made up.
         assert_eq!(of(Fill::Synthetic, 192), prompt(64));
+    }
+
+    #[test]
+    fn an_engine_beside_has_the_same_cases_in_turn() {
+        let model = load::model("gemma4_26b_a4b").unwrap();
+        let weights = Weights::synthetic(&model, Scale::Tiny).unwrap();
+        let platform = platform(DeviceKind::Cuda);
+        let alone = generation_cases(&platform, &weights, &[2048], Fill::Auto);
+        let cases = with_beside(alone.clone());
+        let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+        let expected = ["witness", "beside/witness", "2048", "beside/2048"];
+        assert_eq!(ids, expected.map(|id| format!("e2e/gemma4_26b_a4b/{id}")));
+        assert_eq!(cases[3].labels["beside"], cases[2].id);
+        assert_eq!(cases[3].memory_bytes, 2 * alone[1].memory_bytes);
+        assert_eq!(cases[3].job.prompt_tokens, alone[1].job.prompt_tokens);
     }
 
     #[test]

@@ -120,6 +120,82 @@ fn a_context_that_was_made_up_is_accepted_and_said_to_be_so() {
     );
 }
 
+/// The sample's generation, and the same of another engine, run by run in turn.
+fn beside() -> Payload {
+    let mut payload = sample::h100();
+    let mut peer = payload.engines[0].clone();
+    peer.name = "peer 1".to_owned();
+    peer.program_sha256 = crate::build_info::sha256_hex(b"peer");
+    payload.engines.push(peer.clone());
+    let first = case(&mut payload);
+    let mut second = first.clone();
+    let turn = |case: &mut CaseRecord, begin: u64| {
+        let runs = &mut case.generation.as_mut().unwrap().runs;
+        let sent = runs[0].sent_ns;
+        for (index, run) in runs.iter_mut().enumerate() {
+            run.sent_ns = sent + begin + 80_000_000 * index as u64;
+        }
+        case.ended_ns += 80_000_000;
+    };
+    turn(first, 0);
+    turn(&mut second, 40_000_000);
+    second.id = "e2e/gemma4_26b_a4b/beside/witness".to_owned();
+    second.labels.insert("beside".to_owned(), first.id.clone());
+    let generation = second.generation.as_mut().unwrap();
+    generation.engine_sha256 = peer.program_sha256;
+    generation.stages = None;
+    let mut planned = payload.plan.cases.last().unwrap().clone();
+    planned.id = second.id.clone();
+    payload.plan.estimate_ns += planned.estimate_ns;
+    payload.plan.cases.push(planned);
+    payload.plan.sha256 = PlanRecord::digest(&payload.plan.cases);
+    payload.session.duration_ns = payload.session.duration_ns.max(second.ended_ns);
+    payload.cases.push(second);
+    payload.derive();
+    payload
+}
+
+#[test]
+fn engines_that_ran_in_turn_are_accepted_and_others_named() {
+    // The session's end is that of its last case.
+    let without_times = |payload: &Payload| {
+        let mut failed = failed(&report(&resealed(file(payload))));
+        failed.retain(|check| *check != "session.times");
+        failed
+    };
+    assert_eq!(without_times(&beside()), [""; 0]);
+    type Edit<'a> = &'a dyn Fn(&mut CaseRecord);
+    let edits: [(&str, Edit<'_>); 5] = [
+        ("generation.beside", &|case| {
+            case.generation.as_mut().unwrap().runs[0].sent_ns -= 20_000_000;
+        }),
+        ("generation.beside", &|case| {
+            case.generation.as_mut().unwrap().runs.swap(0, 1);
+        }),
+        ("generation.beside", &|case| {
+            case.labels.remove("beside");
+        }),
+        ("generation.beside", &|case| {
+            case.id = "e2e/gemma4_26b_a4b/other/witness".to_owned();
+        }),
+        ("case.seed", &|case| {
+            let seed = &mut case.measurement.as_mut().unwrap().inputs.seed;
+            *seed = case_seed("5eed5eed5eed5eed", &case.id);
+        }),
+    ];
+    for (check, edit) in edits {
+        let mut payload = beside();
+        edit(payload.cases.last_mut().unwrap());
+        let failed = without_times(&payload);
+        assert!(failed.contains(&check), "{check}: {failed:?}");
+    }
+    // A case that only says so does not share another's time.
+    let mut payload = beside();
+    let last = payload.cases.len() - 1;
+    payload.cases[last].labels.remove("beside");
+    assert!(without_times(&payload).contains(&"case.window"));
+}
+
 #[test]
 fn a_result_without_stages_verifies_and_is_written_as_it_was_read() {
     for stages in [None, Some(Reading::missing("the engine offers none"))] {

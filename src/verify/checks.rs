@@ -4,7 +4,7 @@ use super::context::Context;
 use super::outcome::Outcome;
 use super::{
     beside, cases, checkout, derived, file, generation, images, machine, physics, provenance,
-    rebuild, replay, session, stages, telemetry, timing, weights,
+    rebuild, replay, resources, session, stages, telemetry, timing, weights,
 };
 
 /// One check.
@@ -85,7 +85,7 @@ pub const CHECKS: &[Check] = checks! {
     2 "generation.times" "tokens arrived one after another within the case, and the samples are the times between them" generation::times;
     2 "generation.routing" "the tokens that are asked for went to as many different experts as the model uses" generation::routing;
     2 "generation.figures" "recomputed from the runs" generation::figures;
-    2 "generation.resources" "recomputed from the readings of the session; skipped for results from before they were stated" generation::resources;
+    2 "generation.resources" "recomputed from the readings of the session; skipped for results from before they were stated" resources::figures;
     2 "generation.oddities" "nothing about a run was odd" generation::oddities;
     2 "stages.table" "a token's parts are named and timed, at the depth and about the speed of the tokens that the harness timed" stages::table;
     2 "stages.bytes" "a token's parts move together about what a token moves" stages::bytes;

@@ -7,8 +7,7 @@ use super::derived::agree;
 use super::outcome::{Findings, Outcome, Status};
 use crate::result::{
     CaseKind, CaseRecord, CaseStatus, GenerationFigures, GenerationRecord, Measurement, Reading,
-    ResourceFigures, RoutingRecord, StoppingReason, WarmupReason, WeightsRecord, ids_sha256,
-    traced_steps,
+    RoutingRecord, StoppingReason, WarmupReason, WeightsRecord, ids_sha256, traced_steps,
 };
 
 /// Prompts up to this length are in the result id by id.
@@ -347,46 +346,6 @@ pub(super) fn figures(context: &Context<'_>) -> Outcome {
     })
 }
 
-/// Energy and memory against the readings that they are from.
-pub(super) fn resources(context: &Context<'_>) -> Outcome {
-    let mut stated_by_any = false;
-    let outcome = context.each_generation(|findings, case, _, generation| {
-        let Some(stated) = &generation.resources else {
-            return;
-        };
-        stated_by_any = true;
-        let window = (case.started_ns, case.ended_ns);
-        let found = ResourceFigures::of(window, &generation.runs, &context.payload.telemetry);
-        let reading = |a: &Reading<f64>, b: &Reading<f64>| match (a.value(), b.value()) {
-            (Some(a), Some(b)) => agree(*a, *b),
-            _ => a == b,
-        };
-        for (name, same) in [
-            ("energy_from", stated.energy_from == found.energy_from),
-            (
-                "decode_energy_j",
-                reading(&stated.decode_energy_j, &found.decode_energy_j),
-            ),
-            (
-                "energy_j_per_token",
-                reading(&stated.energy_j_per_token, &found.energy_j_per_token),
-            ),
-            (
-                "memory_peak_bytes",
-                stated.memory_peak_bytes == found.memory_peak_bytes,
-            ),
-        ] {
-            findings.expect(same, || {
-                format!("{}: {name} does not follow from the readings", case.id)
-            });
-        }
-    });
-    match stated_by_any {
-        true => outcome,
-        false => Outcome::skipped("no generation states energy and memory"),
-    }
-}
-
 pub(super) fn oddities(context: &Context<'_>) -> Outcome {
     context.each_generation(|findings, case, _, generation| {
         for (index, run) in generation.runs.iter().enumerate() {
@@ -412,7 +371,7 @@ impl<'a> Context<'a> {
     }
 
     /// Asks `check` of every measured case that generated; skipped where there is none.
-    fn each_generation(
+    pub(super) fn each_generation(
         &self,
         mut check: impl FnMut(&mut Findings, &'a CaseRecord, &'a Measurement, &'a GenerationRecord),
     ) -> Outcome {

@@ -17,6 +17,7 @@ mod provenance;
 mod rebuild;
 mod replay;
 mod report;
+mod resources;
 mod session;
 mod stages;
 mod telemetry;

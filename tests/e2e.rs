@@ -43,17 +43,20 @@ fn run(home: &Path, more: &[&str]) -> (Option<i32>, String, Json) {
 
 /// A program that runs the liar; `liar LIE serve` behind the harness's own argument.
 fn liar(home: &Path, lie: &str) -> PathBuf {
+    script_of_liar(&home.join("engine"), lie)
+}
+
+fn script_of_liar(script: &Path, lie: &str) -> PathBuf {
     let engine = Path::new(env!("CARGO_BIN_EXE_spark-engine"));
     let liar = engine.with_file_name("examples").join("liar");
     assert!(liar.exists(), "build it first: cargo build --example liar");
-    let script = home.join("engine");
     fs::write(
-        &script,
+        script,
         format!("#!/bin/sh\nexec {} {lie} \"$@\"\n", liar.display()),
     )
     .unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    script
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    script.to_owned()
 }
 
 /// Names of the checks that fail.
@@ -197,6 +200,32 @@ fn engines_beside_each_other_have_the_same_prompts_in_turn() {
         assert!(sent[0][run] < sent[1][run]);
         assert!(run == 2 || sent[1][run] < sent[0][run + 1]);
     }
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
+}
+
+#[test]
+fn a_peer_of_another_driver_runs_beside_and_is_named_in_the_table() {
+    let home = tempfile::tempdir().unwrap();
+    let server = script_of_liar(&home.path().join("llama-server"), "honest");
+    let (exit, said, result) = run(home.path(), &["--beside", text(&server), "--stages"]);
+    assert_eq!(exit, Some(0), "{said}");
+    let payload = &result["payload"];
+    let drivers = payload["engines"].as_array().unwrap().iter();
+    let drivers: Vec<&Json> = drivers.map(|engine| &engine["driver"]).collect();
+    assert_eq!(drivers, ["native", "llama_server"]);
+    let cases = &payload["cases"];
+    for (case, engine) in [(0, 0), (1, 1)] {
+        assert_eq!(
+            cases[case]["generation"]["engine_sha256"],
+            payload["engines"][engine]["program_sha256"]
+        );
+    }
+    let rows: Vec<&str> = said.lines().map(str::trim_start).collect();
+    assert!(rows.iter().any(|row| row.starts_with("witness ")), "{said}");
+    assert!(
+        rows.iter().any(|row| row.starts_with("llama.cpp ")),
+        "{said}"
+    );
     assert_eq!(failed_checks(home.path()), ["weights.pins"]);
 }
 

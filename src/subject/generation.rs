@@ -131,7 +131,7 @@ pub struct Limits {
     pub start: Duration,
     /// To load a model.
     pub load: Duration,
-    /// From a prompt to the first token.
+    /// From a prompt to the first token; for a context that is filled and for a table of stages, too.
     pub first_token: Duration,
     /// From a token to the next, and for every other answer.
     pub next: Duration,

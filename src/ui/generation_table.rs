@@ -130,6 +130,21 @@ fn shown(reading: &Reading<f64>, show: impl Fn(f64) -> String) -> String {
         .map_or(NOTHING.to_owned(), |value| show(*value))
 }
 
+/// Which contexts the engines made up, in one line; none where they made up none.
+pub fn made_up(cases: &[CaseRecord]) -> Option<String> {
+    let filled = cases
+        .iter()
+        .filter(|case| case.generation.is_some() && case.filled_tokens() > 0);
+    let ids: Vec<&str> = filled.map(|case| case.id.as_str()).collect();
+    (!ids.is_empty()).then(|| {
+        format!(
+            "{} {}: the engine filled their context, what it chose behind it means nothing",
+            Tone::Warning.paint("made up:"),
+            ids.join(", ")
+        )
+    })
+}
+
 /// What was odd about generations, one line each.
 pub fn oddities(cases: &[CaseRecord]) -> Vec<String> {
     let mut lines = Vec::new();

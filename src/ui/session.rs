@@ -16,6 +16,7 @@ pub fn render(payload: &Payload) -> String {
     parts.extend(generation_table::resources(payload));
     parts.extend(stage_table::render(&payload.cases));
     let mut notes = generation_table::oddities(&payload.cases);
+    notes.extend(generation_table::made_up(&payload.cases));
     notes.extend(stage_table::missing(&payload.cases));
     notes.extend(self::notes(payload));
     if !notes.is_empty() {

@@ -112,6 +112,8 @@ fn a_made_up_context_and_its_stages_are_in_the_result() {
     let stages = &generation["stages"]["value"];
     assert_eq!(stages["depth_tokens"], 136);
     assert!(said.contains("µs in token"), "{said}");
+    let made_up = "made up: e2e/qwen35_35b_a3b/200: ";
+    assert!(said.contains(made_up), "{said}");
 
     let output = program::sparkbench(home.path(), &["verify", text(&file), "--json"]);
     let report: Json = serde_json::from_slice(&output.stdout).unwrap();

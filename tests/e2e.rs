@@ -43,17 +43,20 @@ fn run(home: &Path, more: &[&str]) -> (Option<i32>, String, Json) {
 
 /// A program that runs the liar; `liar LIE serve` behind the harness's own argument.
 fn liar(home: &Path, lie: &str) -> PathBuf {
+    script_of_liar(&home.join("engine"), lie)
+}
+
+fn script_of_liar(script: &Path, lie: &str) -> PathBuf {
     let engine = Path::new(env!("CARGO_BIN_EXE_spark-engine"));
     let liar = engine.with_file_name("examples").join("liar");
     assert!(liar.exists(), "build it first: cargo build --example liar");
-    let script = home.join("engine");
     fs::write(
-        &script,
+        script,
         format!("#!/bin/sh\nexec {} {lie} \"$@\"\n", liar.display()),
     )
     .unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    script
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    script.to_owned()
 }
 
 /// Names of the checks that fail.
@@ -101,6 +104,141 @@ fn an_honest_engine_generates_and_its_result_says_all_of_it() {
         reason.starts_with("no pin of the model's configuration has this digest"),
         "{reason}"
     );
+}
+
+#[test]
+fn the_processor_has_no_stages_and_one_line_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let (exit, said, result) = run(home.path(), &["--stages"]);
+    assert_eq!(exit, Some(0), "{said}");
+    let why = "stages are kernels on a GPU, and this session runs on the processor";
+    let lines = said.lines().filter(|line| line.contains("no stages:"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines, [format!("no stages: {why}")]);
+    let payload = &result["payload"];
+    assert_eq!(payload["plan"]["families"], serde_json::json!(["e2e"]));
+    let stages = &payload["cases"][0]["generation"]["stages"];
+    assert_eq!(stages["reason"], why);
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
+
+    let arguments = ["run", "memory", "--device", "cpu", "--stages"];
+    let output = sparkbench(home.path(), &arguments);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.starts_with("error: expected a generation"), "{said}");
+}
+
+#[test]
+fn stages_bring_the_read_peak_into_their_session() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = [
+        "run",
+        "e2e",
+        "--dry-run",
+        "--target",
+        "qwen35_35b_a3b_rtx5090",
+        "--weights",
+        "synthetic",
+        "--only",
+        "/262144",
+        "--json",
+    ];
+    let plan = |more: &[&str]| {
+        let output = sparkbench(home.path(), &[&arguments[..], more].concat());
+        let plan: Json = serde_json::from_slice(&output.stdout).unwrap();
+        let cases = plan["cases"].as_array().unwrap().iter();
+        let ids: Vec<String> = cases
+            .map(|case| case["id"].as_str().unwrap().to_owned())
+            .collect();
+        (plan["families"].clone(), ids)
+    };
+    let deep = "e2e/qwen35_35b_a3b/262144";
+    assert_eq!(
+        plan(&[]),
+        (serde_json::json!(["e2e"]), vec![deep.to_owned()])
+    );
+    let (families, ids) = plan(&["--stages"]);
+    assert_eq!(families, serde_json::json!(["memory", "e2e"]));
+    let expected = [
+        "memory/read/loads",
+        "memory/read/bulk",
+        "memory/read/again",
+        deep,
+    ];
+    assert_eq!(ids, expected);
+}
+
+#[test]
+fn engines_beside_each_other_have_the_same_prompts_in_turn() {
+    let home = tempfile::tempdir().unwrap();
+    let other = liar(home.path(), "honest");
+    let (exit, said, result) = run(home.path(), &["--beside", text(&other)]);
+    assert_eq!(exit, Some(0), "{said}");
+    let payload = &result["payload"];
+    assert_eq!(payload["engines"].as_array().unwrap().len(), 2);
+    let cases = payload["cases"].as_array().unwrap();
+    let ids = cases.iter().map(|case| case["id"].as_str().unwrap());
+    assert_eq!(
+        ids.collect::<Vec<_>>(),
+        [
+            "e2e/qwen35_35b_a3b/witness",
+            "e2e/qwen35_35b_a3b/beside/witness"
+        ]
+    );
+    let of = |case: usize, field: &str| {
+        let runs = cases[case]["generation"]["runs"].as_array().unwrap().iter();
+        runs.map(|run| run[field].clone()).collect::<Vec<_>>()
+    };
+    for field in ["prompt_sha256", "ids", "routing"] {
+        assert_eq!(of(0, field), of(1, field), "{field}");
+    }
+    let sent = [of(0, "sent_ns"), of(1, "sent_ns")].map(|sent| {
+        let sent = sent.iter().map(|ns| ns.as_u64().unwrap());
+        sent.collect::<Vec<_>>()
+    });
+    for run in 0..3 {
+        assert!(sent[0][run] < sent[1][run]);
+        assert!(run == 2 || sent[1][run] < sent[0][run + 1]);
+    }
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
+}
+
+#[test]
+fn a_peer_of_another_driver_runs_beside_and_is_named_in_the_table() {
+    let home = tempfile::tempdir().unwrap();
+    let server = script_of_liar(&home.path().join("llama-server"), "honest");
+    let (exit, said, result) = run(home.path(), &["--beside", text(&server), "--stages"]);
+    assert_eq!(exit, Some(0), "{said}");
+    let payload = &result["payload"];
+    let drivers = payload["engines"].as_array().unwrap().iter();
+    let drivers: Vec<&Json> = drivers.map(|engine| &engine["driver"]).collect();
+    assert_eq!(drivers, ["native", "llama_server"]);
+    let cases = &payload["cases"];
+    for (case, engine) in [(0, 0), (1, 1)] {
+        assert_eq!(
+            cases[case]["generation"]["engine_sha256"],
+            payload["engines"][engine]["program_sha256"]
+        );
+    }
+    let rows: Vec<&str> = said.lines().map(str::trim_start).collect();
+    assert!(rows.iter().any(|row| row.starts_with("witness ")), "{said}");
+    assert!(
+        rows.iter().any(|row| row.starts_with("llama.cpp ")),
+        "{said}"
+    );
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
+}
+
+#[test]
+fn an_engine_that_fails_leaves_the_one_beside_it_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let other = liar(home.path(), "quits");
+    let (exit, said, result) = run(home.path(), &["--beside", text(&other)]);
+    assert_eq!(exit, Some(6), "{said}");
+    let cases = &result["payload"]["cases"];
+    assert_eq!(cases[0]["status"], "measured");
+    assert_eq!(cases[1]["status"], "invalid");
+    assert_eq!(failed_checks(home.path()), ["weights.pins"]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #[path = "emulator/library.rs"]
 mod library;
+#[path = "emulator/made_up.rs"]
+mod made_up;
 #[path = "emulator/models.rs"]
 mod models;
 mod program;
@@ -282,10 +284,14 @@ fn a_profile_has_every_part_of_the_model() {
 }
 
 /// An engine that finds the emulated GPU although the harness hands no such variable on.
-fn engine_script(built: &Built, home: &Path) -> PathBuf {
+fn engine_script(built: &Built, home: &Path, order: &[(&str, &str)]) -> PathBuf {
     let script = home.join("engine");
     let library = text(&built.directory);
-    let line = format!("LD_LIBRARY_PATH='{library}' exec '{ENGINE}' \"$@\"");
+    let variables: String = order
+        .iter()
+        .map(|(name, value)| format!("{name}={value} "))
+        .collect();
+    let line = format!("{variables}LD_LIBRARY_PATH='{library}' exec '{ENGINE}' \"$@\"");
     fs::write(&script, format!("#!/bin/sh\n{line}\n")).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     script
@@ -333,7 +339,7 @@ fn a_benchmark_on_the_gpu_generates_the_ids_of_the_processor() {
     let home = tempfile::tempdir().unwrap();
     let model = home.path().join("model.gguf");
     fs::write(&model, models::file(&models::short_qwen(), 1)).unwrap();
-    let engine = engine_script(&built, home.path());
+    let engine = engine_script(&built, home.path(), &[]);
     let runs_on = |device: &str| {
         let out = home.path().join(device);
         let mut command = program::command(home.path(), &["run", "e2e", "--device", device]);

@@ -172,7 +172,13 @@ fn a_session_begins_with_a_greeting_and_ends_with_the_stream() {
         let (output, replies) = served(&requests);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let name = format!("spark-engine {}", build_info::version_line());
-        assert_eq!(replies, [Reply::Hello { version: 1, name }]);
+        let offers = ["fill", "stages"].map(str::to_owned).to_vec();
+        let hello = Reply::Hello {
+            version: 1,
+            name,
+            offers,
+        };
+        assert_eq!(replies, [hello]);
     }
 }
 

@@ -102,10 +102,20 @@ pub struct RunArgs {
     /// the spark-engine beside this program, or the one within it]
     #[arg(long, value_name = "PROGRAM")]
     pub engine: Option<PathBuf>,
+    /// Another engine, measured beside the first with the same prompts, run by run in turn; both are loaded at once
+    #[arg(long, value_name = "PROGRAM")]
+    pub beside: Option<PathBuf>,
     /// Hold engines to this much of the GPU's memory: a machine's, or a number of bytes. Finds out on a larger GPU what a
     /// smaller one could hold [default: all]
     #[arg(long, value_name = "MACHINE|BYTES")]
     pub memory_limit: Option<String>,
+    /// Whence long contexts are: read from a prompt (prompt), made up by the engine in front of a short one (synthetic), or
+    /// made up beyond 32768 tokens (auto)
+    #[arg(long, value_enum, default_value_t = FillArgument::Auto, value_name = "HOW", hide_possible_values = true)]
+    pub fill: FillArgument,
+    /// Ask the engine what each stage of a token takes, beside each generation on a GPU; measures the read peak as well
+    #[arg(long)]
+    pub stages: bool,
     /// Text that prompts are cut from [default: text generated from the seed]
     #[arg(long, value_name = "FILE")]
     pub corpus: Option<PathBuf>,
@@ -138,6 +148,17 @@ pub enum Device {
     Cuda(u32),
     /// The host's processor.
     Cpu,
+}
+
+/// Whence long contexts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FillArgument {
+    /// From a prompt up to 32,768 tokens.
+    Auto,
+    /// From a prompt.
+    Prompt,
+    /// From the engine.
+    Synthetic,
 }
 
 /// `verify`.

@@ -134,6 +134,7 @@ impl From<RunError> for CliError {
             RunError::UnknownFamily { .. }
             | RunError::NoSuchCase { .. }
             | RunError::NoWeights
+            | RunError::NothingGenerated { .. }
             | RunError::MemoryLimit { .. }
             | RunError::Prompt(_)
             | RunError::OtherCorpus { .. }

@@ -1,12 +1,13 @@
 //! `sparkbench run`: measures, shows, and keeps the result.
 
+use crate::bench::e2e::Fill;
 use crate::config::load;
 use crate::result::{CaseStatus, Payload, Salt, SessionStatus, seal};
 use crate::run::{self, DeviceChoice, Request, WeightsChoice};
 use crate::ui::progress::Progress;
 use crate::ui::{self, terminal};
 
-use super::args::{Device, RunArgs};
+use super::args::{Device, FillArgument, RunArgs};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
@@ -66,7 +67,14 @@ fn request(args: &RunArgs, arguments: Vec<String>) -> Result<Request, CliError> 
             Some(file) => WeightsChoice::File(file.clone()),
         },
         engine: args.engine.clone(),
+        beside: args.beside.clone(),
         memory_limit,
+        fill: match args.fill {
+            FillArgument::Auto => Fill::Auto,
+            FillArgument::Prompt => Fill::Prompt,
+            FillArgument::Synthetic => Fill::Synthetic,
+        },
+        stages: args.stages,
         corpus: args.corpus.clone(),
         seed: args.seed,
         arguments,

@@ -113,6 +113,12 @@ pub enum EngineError {
         /// Number of tokens that the model knows.
         vocabulary: u64,
     },
+    /// The engine of this device cannot do it.
+    #[error("expected an engine on a GPU {what}, found another")]
+    NotOffered {
+        /// What was asked of it.
+        what: &'static str,
+    },
     /// More tokens than the context may hold.
     #[error("expected at most {context} tokens in the context, found {position} and {added} more")]
     ContextFull {
@@ -154,6 +160,7 @@ impl EngineError {
             ),
             EngineError::Context { .. }
             | EngineError::MemoryLimit { .. }
+            | EngineError::NotOffered { .. }
             | EngineError::TokenOutOfRange { .. }
             | EngineError::Logits { .. } => None,
         }

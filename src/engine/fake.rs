@@ -98,6 +98,14 @@ impl Engine for Fake {
         Ok(())
     }
 
+    /// Tokens of id 1.
+    fn fill(&mut self, tokens: usize) -> Result<(), EngineError> {
+        super::limits::check_room(self.context, 0, tokens)?;
+        self.reset();
+        self.tokens = vec![1; tokens];
+        Ok(())
+    }
+
     fn logits(&self) -> &[f32] {
         &self.logits
     }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::model::Architecture;
 
-use super::{EngineError, greedy};
+use super::{EngineError, Profile, greedy};
 
 /// Takes a token that [`Engine::generate`] chose: its id, and where they were asked for, the experts of the token in
 /// front of it, \[layers\]\[top_k\]. A break ends the generation.
@@ -23,6 +23,11 @@ pub trait Engine {
 
     /// Most tokens that the context may hold.
     fn context(&self) -> usize;
+
+    /// Bytes of a device's own memory that weights, context and buffers take; none where the host's is used.
+    fn device_bytes(&self) -> Option<u64> {
+        None
+    }
 
     /// Forgets all tokens: KV cache, recurrent state, logits and routing.
     fn reset(&mut self);
@@ -45,6 +50,30 @@ pub trait Engine {
     /// Expert ids chosen for the last token, \[layers\]\[top_k\], in each layer sorted by falling router probability;
     /// empty while there is no token.
     fn routing(&self) -> &[Vec<u32>];
+
+    /// Makes the context one of `tokens` tokens that nobody gave: keys, values and state are made up, finite, and the same
+    /// each time. There are no logits until a token is appended.
+    ///
+    /// # Errors
+    ///
+    /// `NotOffered` by engines that cannot; `ContextFull`; what the device refuses.
+    fn fill(&mut self, _tokens: usize) -> Result<(), EngineError> {
+        Err(EngineError::NotOffered {
+            what: "to make up a context",
+        })
+    }
+
+    /// Takes a token behind `position` tokens apart. Their keys, values and state are made up; the context is empty
+    /// afterwards.
+    ///
+    /// # Errors
+    ///
+    /// `NotOffered` by engines that cannot; `ContextFull` without room for the tokens timed; what the device refuses.
+    fn profile(&mut self, _position: usize) -> Result<Profile, EngineError> {
+        Err(EngineError::NotOffered {
+            what: "to take a token apart",
+        })
+    }
 
     /// Chooses `tokens` ids one after another, each the greedy choice behind all before it, and appends all but the last.
     /// `pending`, if there is one, is appended first. `each` takes every id as soon as it is chosen; the experts of the

@@ -9,6 +9,7 @@ mod greedy;
 mod interface;
 mod limits;
 mod open;
+mod profile;
 mod score;
 mod serve;
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub use error::EngineError;
 pub use greedy::greedy;
 pub use interface::{EachToken, Engine};
 pub use open::{Device, Options, open};
+pub use profile::{PartTime, Profile};
 pub use score::{IdsError, ScoreError, parse_ids, score};
 pub use serve::{Open, ServeError, code_of, serve};

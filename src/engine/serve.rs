@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use crate::protocol::{ErrorCode, Loaded, ProtocolError, Reply, Request, Statistics, VERSION};
+use crate::protocol::{
+    ErrorCode, Loaded, Offer, ProtocolError, Reply, Request, StagePart, Stages, Statistics, VERSION,
+};
 
-use super::{Device, Engine, EngineError, Options, limits};
+use super::{Device, Engine, EngineError, Options, Profile, limits};
 
 /// How a session opens a model: [`super::open()`], or what a test puts in its place.
 pub type Open<'a> =
@@ -124,6 +126,8 @@ struct Model {
     device: Device,
     /// Chosen and sent, but not yet appended: nobody may ask for what follows it.
     pending: Option<u32>,
+    /// Whether a prompt is in the context, so that there is something to choose behind.
+    prompted: bool,
     prefilled: Effort,
     decoded: Effort,
 }
@@ -160,11 +164,14 @@ impl Session<'_> {
                     match &request {
                         Request::Prefill { ids } => model.prefill(ids)?,
                         Request::Decode { tokens, traced } => {
-                            if model.engine.position() == 0 {
+                            if !model.prompted {
                                 return Err(order("prefill"));
                             }
                             model.decode(*tokens, traced, output)?
                         }
+                        Request::Fill { .. } if model.position() > 0 => return Err(order("reset")),
+                        Request::Fill { tokens } => model.fill(*tokens)?,
+                        Request::Stages { position } => model.stages(*position)?,
                         Request::Reset => model.reset(),
                         _ => Reply::Statistics(model.statistics(self.name)),
                     }
@@ -183,6 +190,7 @@ impl Session<'_> {
         Ok(Reply::Hello {
             version,
             name: self.name.to_owned(),
+            offers: Offer::ALL.map(|offer| offer.name().to_owned()).to_vec(),
         })
     }
 
@@ -205,6 +213,7 @@ impl Session<'_> {
             engine,
             device,
             pending: None,
+            prompted: false,
             prefilled: Effort::default(),
             decoded: Effort::default(),
         });
@@ -218,6 +227,7 @@ impl Model {
         let begin = Instant::now();
         self.append_pending()?;
         self.engine.prefill(ids)?;
+        self.prompted = true;
         self.prefilled.add(ids.len(), begin);
         Ok(self.done())
     }
@@ -254,8 +264,20 @@ impl Model {
 
     fn reset(&mut self) -> Reply {
         self.pending = None;
+        self.prompted = false;
         self.engine.reset();
         self.done()
+    }
+
+    fn fill(&mut self, tokens: u32) -> Result<Reply, ServeError> {
+        self.engine.fill(tokens as usize)?;
+        Ok(self.done())
+    }
+
+    fn stages(&mut self, position: u32) -> Result<Reply, ServeError> {
+        self.reset();
+        let profile = self.engine.profile(position as usize)?;
+        Ok(Reply::Stages(stages(&profile)))
     }
 
     fn append_pending(&mut self) -> Result<(), EngineError> {
@@ -282,15 +304,17 @@ impl Model {
 
     fn statistics(&self, name: &str) -> Statistics {
         let entry = |name: &str, value: String| (name.to_owned(), value);
-        [
+        let memory = self.engine.device_bytes();
+        let memory = memory.map(|bytes| entry("device_bytes", bytes.to_string()));
+        let entries = [
             entry("engine", name.to_owned()),
             entry("device", self.device.to_string()),
             entry("prefill_tokens", self.prefilled.tokens.to_string()),
             entry("prefill_ns", self.prefilled.ns.to_string()),
             entry("decode_tokens", self.decoded.tokens.to_string()),
             entry("decode_ns", self.decoded.ns.to_string()),
-        ]
-        .into()
+        ];
+        entries.into_iter().chain(memory).collect()
     }
 }
 
@@ -310,6 +334,23 @@ fn loaded(engine: &dyn Engine) -> Loaded {
         layers: saturate_u16(architecture.layers().len() as u64),
         experts: saturate_u16(experts),
         experts_used: saturate_u16(experts_used),
+    }
+}
+
+fn stages(profile: &Profile) -> Stages {
+    let parts = profile.parts.iter().map(|part| StagePart {
+        part: part.part.to_owned(),
+        kernel: part.kernel.to_owned(),
+        launches: saturate_u32(part.launches),
+        bytes: part.bytes,
+        ns: part.ns,
+        with_ns: part.with_ns,
+        without_ns: part.without_ns,
+    });
+    Stages {
+        position: saturate_u32(profile.position),
+        token_ns: profile.token_ns,
+        parts: parts.collect(),
     }
 }
 

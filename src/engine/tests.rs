@@ -88,7 +88,8 @@ fn a_session_is_answered_frame_by_frame() {
         [
             Reply::Hello {
                 version: 1,
-                name: "fake 1".to_owned()
+                name: "fake 1".to_owned(),
+                offers: vec!["fill".to_owned(), "stages".to_owned()],
             },
             Reply::Loaded(Loaded {
                 vocabulary: 2048,
@@ -175,6 +176,53 @@ fn an_engine_reports_on_itself() {
         assert_eq!(entries[name], value);
     }
     assert!(entries["decode_ns"].parse::<u64>().unwrap() > 0);
+}
+
+#[test]
+fn a_filled_context_goes_on_behind_a_prompt() {
+    let fill = |tokens| Request::Fill { tokens };
+    let (replies, result) = session(&[
+        HELLO,
+        load(20),
+        fill(12),
+        prefill(&[5, 6]),
+        decode(3, &[]),
+        Request::Reset,
+        prefill(&[5, 6]),
+    ]);
+    result.unwrap();
+    let prompt = [&[1; 12][..], &[5, 6]].concat();
+    assert_eq!(ids(&replies), Fake::continuation(&prompt, 3));
+    let positions = replies.iter().filter_map(|reply| match reply {
+        Reply::Done { position } => Some(*position),
+        _ => None,
+    });
+    assert_eq!(positions.collect::<Vec<_>>(), [12, 14, 17, 0, 2]);
+
+    let refused = |requests: &[Request]| session(requests).1.unwrap_err().to_string();
+    assert_eq!(
+        refused(&[HELLO, load(9), fill(3), decode(2, &[])]),
+        "expected prefill before decode"
+    );
+    assert_eq!(
+        refused(&[HELLO, load(9), prefill(&[1]), fill(3)]),
+        "expected reset before fill"
+    );
+    assert_eq!(
+        refused(&[HELLO, load(9), fill(10)]),
+        "expected at most 9 tokens in the context, found 0 and 10 more"
+    );
+}
+
+#[test]
+fn an_engine_without_stages_says_so() {
+    let (replies, result) = session(&[HELLO, load(9), Request::Stages { position: 3 }]);
+    let said = "expected an engine on a GPU to take a token apart, found another";
+    assert_eq!(result.unwrap_err().to_string(), said);
+    assert_eq!(
+        replies.last(),
+        Some(&Reply::error(ErrorCode::Request, said, None))
+    );
 }
 
 #[test]

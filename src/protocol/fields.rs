@@ -29,6 +29,10 @@ impl<'a> Fields<'a> {
         self.array(what).map(u32::from_le_bytes)
     }
 
+    pub fn u64(&mut self, what: &'static str) -> Result<u64, ProtocolError> {
+        self.array(what).map(u64::from_le_bytes)
+    }
+
     /// A `u16` with its length in bytes, and then that many bytes.
     pub fn short(&mut self, what: &'static str) -> Result<&'a [u8], ProtocolError> {
         let length = usize::from(self.u16(what)?);

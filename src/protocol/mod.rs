@@ -5,10 +5,12 @@ mod fields;
 mod frame;
 mod reply;
 mod request;
+mod stages;
 #[cfg(test)]
 mod tests;
 
 pub use error::ProtocolError;
 pub use frame::{MOST_IDS, MOST_REPLY_BYTES, MOST_REQUEST_BYTES, VERSION};
-pub use reply::{ErrorCode, Loaded, Reply, Routing, Statistics};
+pub use reply::{ErrorCode, Loaded, Offer, Reply, Routing, Statistics};
 pub use request::Request;
+pub use stages::{StagePart, Stages};

@@ -6,6 +6,7 @@ use std::io::Read;
 use super::ProtocolError;
 use super::fields::{Fields, fit_text, push_short};
 use super::frame::{Frame, MOST_REPLY_BYTES};
+use super::stages::Stages;
 
 /// Expert ids behind one token, \[layers\]\[top_k\], in each layer sorted by falling router probability.
 pub type Routing = Vec<Vec<u16>>;
@@ -25,6 +26,8 @@ pub enum Reply {
         version: u16,
         /// Its name and version, for people.
         name: String,
+        /// What it offers that no engine needs to, by the names of [`Offer`] and any others, of `a`-`z` and `_`.
+        offers: Vec<String>,
     },
     /// Answers `Request::Load`.
     Loaded(Loaded),
@@ -42,6 +45,8 @@ pub enum Reply {
     },
     /// Answers `Request::Statistics`.
     Statistics(Statistics),
+    /// Answers `Request::Stages`.
+    Stages(Stages),
     /// What was asked for cannot be done; the engine exits.
     Error {
         /// What kind of failure it was.
@@ -51,6 +56,28 @@ pub enum Reply {
         /// The next step; empty where there is none.
         hint: String,
     },
+}
+
+/// What an engine may offer in its greeting, beyond what every engine does. It holds where the engine runs on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// `Request::Fill`.
+    Fill,
+    /// `Request::Stages`.
+    Stages,
+}
+
+impl Offer {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Fill, Self::Stages];
+
+    /// The word in the greeting.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fill => "fill",
+            Self::Stages => "stages",
+        }
+    }
 }
 
 /// The model that an engine has loaded, in its own words.
@@ -120,9 +147,17 @@ impl Reply {
     pub fn bytes(&self) -> Result<Vec<u8>, ProtocolError> {
         let mut payload = Vec::new();
         match self {
-            Reply::Hello { version, name } => {
+            Reply::Hello {
+                version,
+                name,
+                offers,
+            } => {
                 payload.extend(version.to_le_bytes());
                 payload.extend(name.as_bytes());
+                if !offers.is_empty() {
+                    payload.push(b'\n');
+                    payload.extend(offers.join(" ").as_bytes());
+                }
             }
             Reply::Loaded(loaded) => {
                 payload.extend(loaded.vocabulary.to_le_bytes());
@@ -138,6 +173,7 @@ impl Reply {
                 let lines: String = entries.iter().map(line).collect();
                 payload.extend(lines.as_bytes());
             }
+            Reply::Stages(stages) => stages.push(&mut payload)?,
             Reply::Error {
                 code,
                 message,
@@ -171,6 +207,7 @@ impl Reply {
             Reply::Done { .. } => "done",
             Reply::Token { .. } => "token",
             Reply::Statistics(_) => "stats",
+            Reply::Stages(_) => "stages",
             Reply::Error { .. } => "error",
         }
     }
@@ -183,6 +220,7 @@ impl Reply {
             Reply::Token { .. } => 0x84,
             Reply::Statistics(_) => 0x85,
             Reply::Error { .. } => 0x86,
+            Reply::Stages(_) => 0x87,
         }
     }
 
@@ -194,9 +232,10 @@ impl Reply {
             0x84 => token,
             0x85 => statistics,
             0x86 => error,
+            0x87 => return Stages::read(&frame.payload).map(Reply::Stages),
             found => {
                 return Err(ProtocolError::Kind {
-                    expected: "a reply of kind 0x81 to 0x86",
+                    expected: "a reply of kind 0x81 to 0x87",
                     found,
                 });
             }
@@ -208,11 +247,32 @@ impl Reply {
 fn hello(payload: &[u8]) -> Result<Reply, ProtocolError> {
     let mut fields = Fields::of("hello", payload);
     let version = fields.u16("a version")?;
-    let name = fields.rest();
+    let rest = fields.rest();
+    let end = rest.iter().position(|byte| *byte == b'\n');
+    let (name, offers) = match end {
+        Some(end) => (&rest[..end], Some(&rest[end + 1..])),
+        None => (rest, None),
+    };
+    let name = bounded_text(&fields, "a name of at most 4096 bytes", name)?;
+    let offers = match offers {
+        Some(words) => offered(&fields, words)?,
+        None => Vec::new(),
+    };
     Ok(Reply::Hello {
         version,
-        name: bounded_text(&fields, "a name of at most 4096 bytes", name)?,
+        name,
+        offers,
     })
+}
+
+fn offered(fields: &Fields, words: &[u8]) -> Result<Vec<String>, ProtocolError> {
+    let words = bounded_text(fields, "offers of at most 4096 bytes", words)?;
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'_'));
+    match words.split(' ').all(is_word) {
+        true => Ok(words.split(' ').map(str::to_owned).collect()),
+        false => Err(fields.wrong("words of a-z and _ with one space between", words)),
+    }
 }
 
 fn loaded(payload: &[u8]) -> Result<Reply, ProtocolError> {

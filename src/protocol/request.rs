@@ -38,6 +38,18 @@ pub enum Request {
         /// Those whose frames carry the routing, counted from 0, rising.
         traced: Vec<u32>,
     },
+    /// Makes an empty context one of so many tokens that nobody sent: keys, values and state made up, finite, the same each
+    /// time. Only for engines that offer it; answered by `Reply::Done`.
+    Fill {
+        /// Tokens in the context afterwards, at least one.
+        tokens: u32,
+    },
+    /// Asks how long each part of the model takes of a token; the context is empty afterwards. Only for engines that offer
+    /// it; answered by `Reply::Stages`.
+    Stages {
+        /// Tokens in front of that token, made up as by `Fill`.
+        position: u32,
+    },
     /// Forgets all tokens; answered by `Reply::Done`.
     Reset,
     /// Asks for what the engine has to say of itself; answered by `Reply::Statistics`.
@@ -81,6 +93,9 @@ impl Request {
                 payload.extend(tokens.to_le_bytes());
                 payload.extend(traced.iter().flat_map(|step| step.to_le_bytes()));
             }
+            Request::Fill { tokens: number } | Request::Stages { position: number } => {
+                payload.extend(number.to_le_bytes());
+            }
             Request::Reset | Request::Statistics | Request::Stop => {}
         }
         let kind = self.kind();
@@ -103,6 +118,8 @@ impl Request {
             Request::Reset => 5,
             Request::Statistics => 6,
             Request::Stop => 7,
+            Request::Fill { .. } => 8,
+            Request::Stages { .. } => 9,
         }
     }
 
@@ -111,7 +128,7 @@ impl Request {
             .checked_sub(1)
             .and_then(|index| NAMES.get(index))
             .ok_or(ProtocolError::Kind {
-                expected: "a request of kind 0x01 to 0x07",
+                expected: "a request of kind 0x01 to 0x09",
                 found: frame.kind,
             })?;
         let mut fields = Fields::of(name, &frame.payload);
@@ -124,7 +141,16 @@ impl Request {
             4 => decode(&mut fields)?,
             5 => Request::Reset,
             6 => Request::Statistics,
-            _ => Request::Stop,
+            7 => Request::Stop,
+            8 => Request::Fill {
+                tokens: match fields.u32("a number of tokens")? {
+                    0 => return Err(fields.wrong("at least one token", "0")),
+                    tokens => tokens,
+                },
+            },
+            _ => Request::Stages {
+                position: fields.u32("a position")?,
+            },
         };
         fields.end()?;
         Ok(request)
@@ -132,8 +158,8 @@ impl Request {
 }
 
 /// By kind, from 1.
-const NAMES: [&str; 7] = [
-    "hello", "load", "prefill", "decode", "reset", "stats", "stop",
+const NAMES: [&str; 9] = [
+    "hello", "load", "prefill", "decode", "reset", "stats", "stop", "fill", "stages",
 ];
 
 fn load(fields: &mut Fields) -> Result<Request, ProtocolError> {

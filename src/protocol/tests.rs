@@ -29,6 +29,8 @@ fn request() -> impl Strategy<Value = Request> {
         load,
         vec(any::<u32>(), 1..100).prop_map(|ids| Request::Prefill { ids }),
         decode,
+        (1u32..).prop_map(|tokens| Request::Fill { tokens }),
+        any::<u32>().prop_map(|position| Request::Stages { position }),
         Just(Request::Reset),
         Just(Request::Statistics),
         Just(Request::Stop),
@@ -37,6 +39,22 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn routing() -> impl Strategy<Value = Routing> {
     (1usize..6, 1usize..9).prop_flat_map(|(layers, used)| vec(vec(any::<u16>(), used), layers))
+}
+
+fn stage_part() -> impl Strategy<Value = StagePart> {
+    let numbers = any::<(u32, u64, u64, u64, u64)>();
+    (text(), text(), numbers).prop_map(|(part, kernel, numbers)| {
+        let (launches, bytes, ns, with_ns, without_ns) = numbers;
+        StagePart {
+            part,
+            kernel,
+            launches,
+            bytes,
+            ns,
+            with_ns,
+            without_ns,
+        }
+    })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -54,7 +72,22 @@ fn reply() -> impl Strategy<Value = Reply> {
         Reply::error(ErrorCode::ALL[code], &message, Some(&hint))
     });
     prop_oneof![
-        (any::<u16>(), text()).prop_map(|(version, name)| Reply::Hello { version, name }),
+        (any::<u16>(), text(), vec("[a-z_]{1,9}", 0..4)).prop_map(|(version, name, offers)| {
+            Reply::Hello {
+                version,
+                name,
+                offers,
+            }
+        }),
+        (any::<u32>(), any::<u64>(), vec(stage_part(), 0..4)).prop_map(
+            |(position, token_ns, parts)| {
+                Reply::Stages(Stages {
+                    position,
+                    token_ns,
+                    parts,
+                })
+            }
+        ),
         loaded,
         any::<u32>().prop_map(|position| Reply::Done { position }),
         any::<u32>().prop_map(|id| Reply::Token {
@@ -107,7 +140,7 @@ proptest! {
 
     #[test]
     fn garbage_in_a_sound_header_is_never_a_panic(
-        kind in prop_oneof![0u8..9, 0x80u8..0x88],
+        kind in prop_oneof![0u8..11, 0x80u8..0x89],
         payload in vec(prop_oneof![0u8..3, any::<u8>()], 0..60),
     ) {
         read_all(&framed(kind, &payload));
@@ -158,6 +191,9 @@ fn what_is_no_reply_is_refused_with_the_reason() {
         Reply::read(&mut framed(0x85, b"tokens per second: 9000").as_slice()),
         Reply::read(&mut framed(0x81, b"\x01\0\x1b[31mred").as_slice()),
         Reply::read(&mut framed(0x86, &[3, 0, 0, 0]).as_slice()),
+        Reply::read(&mut framed(0x81, b"\x01\0engine\n").as_slice()),
+        Reply::read(&mut framed(0x81, b"\x01\0engine\nfill Stages").as_slice()),
+        Reply::read(&mut framed(0x87, &[0; 13]).as_slice()),
     ];
     insta::assert_snapshot!(refused.map(refusal).join("\n"));
 }
@@ -167,7 +203,9 @@ fn what_is_no_request_is_refused_with_the_reason() {
     let zero = |bytes: &[u8]| framed(4, bytes);
     let refused = [
         Request::read(&mut framed(0, &[]).as_slice()),
-        Request::read(&mut framed(8, &[]).as_slice()),
+        Request::read(&mut framed(10, &[]).as_slice()),
+        Request::read(&mut framed(8, &[0, 0, 0, 0]).as_slice()),
+        Request::read(&mut framed(9, &[0, 0]).as_slice()),
         Request::read(&mut framed(3, &[]).as_slice()),
         Request::read(&mut framed(3, &[1, 2, 3]).as_slice()),
         Request::read(&mut zero(&[0, 0, 0, 0]).as_slice()),

@@ -31,6 +31,9 @@ pub enum ReplayError {
         /// `general.architecture` of the file.
         architecture: &'static str,
     },
+    /// All contexts were made up by the engine.
+    #[error("expected a case whose context is a prompt, found contexts that the engine made up")]
+    MadeUp,
     /// Nothing would be replayed.
     #[error("expected a witness in the result, or positions of its longer cases, found neither")]
     NoPositions,
@@ -59,6 +62,9 @@ impl ReplayError {
                 "the result names its models in `weights`; `sparkbench inspect` shows what a file holds"
                     .to_owned(),
             ),
+            Self::MadeUp => Some(
+                "nobody else has what stood in such a context; replay the witness of a session that has one".to_owned(),
+            ),
             Self::NoPositions => {
                 Some("name positions behind which tokens were chosen with --positions".to_owned())
             }
@@ -74,7 +80,7 @@ impl ReplayError {
     pub fn is_of_one_result(&self) -> bool {
         matches!(
             self,
-            Self::NoCase { .. } | Self::NoPositions | Self::Position { .. }
+            Self::NoCase { .. } | Self::MadeUp | Self::NoPositions | Self::Position { .. }
         )
     }
 

@@ -6,7 +6,7 @@ use super::pass::Pass;
 use super::{ReplayError, WeightsFile};
 use crate::bench::e2e::{Prompts, prompt_record, prompt_seed};
 use crate::prompt::Prompt;
-use crate::result::{CaseRecord, GenerationRecord, GenerationRun, Reading, case_seed};
+use crate::result::{CaseRecord, GenerationRecord, GenerationRun, Reading, case_seed, seed_id};
 use crate::verify::{RemadePrompt, Replayed, ReplayedRun};
 
 /// What is to be replayed, beside the witness.
@@ -98,7 +98,7 @@ impl Sitting<'_> {
                     run,
                     progress: &told,
                 };
-                let made = self.prompt(&case.id, generation, index)?;
+                let made = self.prompt(case, generation, index)?;
                 runs.push(ReplayedRun {
                     case: case.id.clone(),
                     run: index,
@@ -116,7 +116,7 @@ impl Sitting<'_> {
     /// The prompt of a run, made again from the case's seed.
     fn prompt(
         &self,
-        case: &str,
+        case: &CaseRecord,
         generation: &GenerationRecord,
         run: usize,
     ) -> Result<Reading<Prompt>, ReplayError> {
@@ -127,7 +127,10 @@ impl Sitting<'_> {
         }
         // A forged number could ask for any amount of text.
         let tokens = stated.tokens.min(self.weights.architecture.context());
-        let seed = prompt_seed(&case_seed(self.session_seed, case), run as u64);
+        let seed = prompt_seed(
+            &case_seed(self.session_seed, seed_id(&case.id, &case.labels)),
+            run as u64,
+        );
         Ok(Reading::of(self.prompts.prompt(seed, tokens)?))
     }
 }

@@ -43,7 +43,7 @@ impl WeightsFile {
     ///
     /// # Errors
     ///
-    /// [`ReplayError::NoCase`], [`ReplayError::NoPositions`], [`ReplayError::Position`], [`ReplayError::Prompts`].
+    /// [`ReplayError::NoCase`], [`ReplayError::MadeUp`], [`ReplayError::NoPositions`], [`ReplayError::Position`], [`ReplayError::Prompts`].
     pub fn sitting<'a>(
         &'a self,
         payload: &'a Payload,
@@ -63,6 +63,13 @@ impl WeightsFile {
             .collect();
         if cases.is_empty() {
             return Err(none());
+        }
+        let cases: Vec<_> = cases
+            .into_iter()
+            .filter(|(case, _)| case.filled_tokens() == 0)
+            .collect();
+        if cases.is_empty() {
+            return Err(ReplayError::MadeUp);
         }
         wanted.check(&cases)?;
         let of_corpus =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CaseKind, CaseRecord, Derived, Measurement, Payload, Peak, Peaks, PlanRecord, PlannedCase,
-    Reading, TargetRecord, Work,
+    Reading, ResourceFigures, TargetRecord, Work,
 };
 use crate::build_info::sha256_hex;
 use crate::stats::{Summary, ascending, median};
@@ -124,7 +124,7 @@ pub fn derive(basis: &Basis<'_>, peaks: &Peaks, target: &TargetRecord) -> Option
 }
 
 /// `figure` in per cent of `peak`, or why there is none.
-fn percent(figure: &Reading<f64>, peak: &Reading<f64>) -> Reading<f64> {
+pub(super) fn percent(figure: &Reading<f64>, peak: &Reading<f64>) -> Reading<f64> {
     match (figure.value(), peak.value()) {
         (Some(figure), Some(peak)) if *peak > 0.0 => Reading::of(100.0 * figure / peak),
         (Some(_), Some(_)) => Reading::missing("the peak is not above 0"),
@@ -202,6 +202,16 @@ impl Payload {
                 if let Some(figures) = generation.figures(experts) {
                     generation.derived = figures;
                 }
+                let window = (case.started_ns, case.ended_ns);
+                let resources = ResourceFigures::of(window, &generation.runs, &self.telemetry);
+                generation.resources = Some(resources);
+                if let Some(stages) = &mut generation.stages {
+                    let peaks = &self.peaks;
+                    *stages = stages.clone().map(|mut stages| {
+                        stages.derive(peaks);
+                        stages
+                    });
+                }
             }
         }
     }
@@ -214,6 +224,11 @@ impl PlanRecord {
         let text: String = cases.iter().map(line).collect();
         sha256_hex(text.as_bytes())
     }
+}
+
+/// The id that a case's inputs are seeded by: its own, or that of the case which it is run beside, so that both have the same.
+pub fn seed_id<'a>(id: &'a str, labels: &'a BTreeMap<String, String>) -> &'a str {
+    labels.get("beside").map_or(id, String::as_str)
 }
 
 /// The seed of a case's inputs: the first 16 hex digits of SHA-256 of `<session seed> <case id>`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reading;
+use super::{CaseRecord, Reading, ResourceFigures, StagesRecord};
 
 /// A weights file that the engine was given, as the harness read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +101,12 @@ pub struct GenerationRecord {
     pub runs: Vec<GenerationRun>,
     /// What follows from them.
     pub derived: GenerationFigures,
+    /// What the case took of the GPU beside time. Older results have no such field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceFigures>,
+    /// The stages of a token half way through the new ones; absent where nobody asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Reading<StagesRecord>>,
 }
 
 /// From what prompts can be made again: that of run i from the case's seed plus i.
@@ -113,6 +119,20 @@ pub struct PromptRecord {
     pub corpus_sha256: Reading<String>,
     /// Number of ids of each, all of which were in the context before the first token was chosen.
     pub tokens: u64,
+}
+
+impl CaseRecord {
+    /// Tokens of context that the engine made up in front of the prompt; 0 where the prompt is all of it.
+    pub fn filled_tokens(&self) -> u64 {
+        self.sizes.get("filled_tokens").copied().unwrap_or(0)
+    }
+
+    /// Tokens in the context half way through the new ones: what bytes per token and stages are of.
+    pub fn half_way_tokens(&self) -> u64 {
+        let size = |name| self.sizes.get(name).copied().unwrap_or(0);
+        let context = size("filled_tokens").saturating_add(size("prompt_tokens"));
+        context.saturating_add(size("new_tokens") / 2)
+    }
 }
 
 /// Every so many forward passes, and with the last, the experts are asked for.

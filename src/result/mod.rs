@@ -12,11 +12,13 @@ mod provenance;
 mod reading;
 mod record;
 mod redact;
+mod resources;
 mod salt;
 #[cfg(test)]
 pub(crate) mod sample;
 mod scan;
 mod schema;
+mod stages;
 mod write;
 
 pub use case::{
@@ -24,7 +26,7 @@ pub use case::{
     DiscardReason, Inputs, Measurement, Rotation, Stopping, StoppingReason, StoppingRule, Timer,
     Warmup, WarmupReason, Work,
 };
-pub use derive::{Basis, case_seed, derive};
+pub use derive::{Basis, case_seed, derive, seed_id};
 pub use error::{ReadError, SealError, WriteError};
 pub use file::{Envelope, FORMAT, LARGEST_FILE_BYTES, ResultFile, Sealed, parse, read, seal};
 pub use generation::{
@@ -44,7 +46,9 @@ pub use record::{
     PlannedCase, Scale, Series, Session, SessionStatus, TargetRecord, TelemetryRecord, Warning,
 };
 pub use redact::REDACTED;
+pub use resources::ResourceFigures;
 pub use salt::{Salt, SaltError};
 pub use scan::{Fault, Rule};
 pub use schema::schema;
+pub use stages::{StagePartFigures, StagePartRecord, StagesFigures, StagesRecord};
 pub use write::write_new;

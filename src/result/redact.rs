@@ -49,6 +49,12 @@ impl Payload {
             if let Some(reason) = &mut case.reason {
                 *reason = without_secrets(reason, &secrets);
             }
+            let stages = case.generation.as_mut().and_then(|g| g.stages.as_mut());
+            if let Some(stages) = stages
+                && let Some(reason) = stages.reason()
+            {
+                *stages = Reading::missing(without_secrets(reason, &secrets));
+            }
         }
         for warning in &mut self.warnings {
             for text in [&mut warning.message, &mut warning.hint] {

@@ -5,7 +5,7 @@ use super::{Request, RunError, WeightsChoice, device};
 use crate::{
     bench::{
         Case, FAMILIES, Platform,
-        e2e::{GenerationJob, Weights, generation_cases},
+        e2e::{GenerationJob, Weights, generation_cases, with_beside},
         memory,
     },
     config::{self, Machine, Model, Role, Target},
@@ -14,6 +14,9 @@ use crate::{
     result::{DeviceKind, PlanRecord, PlannedCase, Warning},
     telemetry,
 };
+
+/// The cases that measure the read peak.
+const READ: &str = "memory/read/";
 
 /// What is to run, on what platform, and what was left out.
 pub struct Agenda {
@@ -140,8 +143,10 @@ fn bytes_for_engines(request: &Request, platform: &Platform) -> Result<u64, RunE
     if platform.device != DeviceKind::Cuda {
         return refusal("a GPU", "the processor");
     }
-    match &request.engine {
-        Some(program) if is_llama_server(program) => refusal(
+    let engines = [&request.engine, &request.beside];
+    let peer = engines.into_iter().flatten();
+    match peer.into_iter().find(|program| is_llama_server(program)) {
+        Some(program) => refusal(
             "an engine that speaks the engine protocol",
             &program.display().to_string(),
         ),
@@ -154,7 +159,7 @@ fn bytes_for_engines(request: &Request, platform: &Platform) -> Result<u64, RunE
 /// # Errors
 ///
 /// [`RunError::UnknownFamily`], [`RunError::NoSuchCase`], [`RunError::NoCaseFits`], [`RunError::Weights`],
-/// [`RunError::NoWeights`], [`RunError::MemoryLimit`].
+/// [`RunError::NoWeights`], [`RunError::NothingGenerated`], [`RunError::MemoryLimit`].
 pub fn agenda(
     request: &Request,
     platform: &Platform,
@@ -164,22 +169,35 @@ pub fn agenda(
     let chosen = |family: &str| families.iter().any(|chosen| chosen == family);
     let asked =
         |id: &str| request.only.is_empty() || request.only.iter().any(|text| id.contains(text));
-    let mut cases = Vec::new();
-    if chosen("memory") {
-        cases = memory_cases(platform, models);
-    }
-    cases.retain(|case| asked(&case.id));
+    let mut cases = memory_cases(platform, models);
+    // Stages are held against the read peak of their own session.
+    let for_stages = request.stages && chosen("e2e") && platform.device == DeviceKind::Cuda;
+    cases.retain(|case| {
+        let read = for_stages && case.id.starts_with(READ);
+        read || chosen("memory") && asked(&case.id)
+    });
     let mut generations = Vec::new();
     if chosen("e2e") {
         for weights in weights(request, platform, models)? {
             let contexts = contexts(request, &weights.model);
-            let mut cases = generation_cases(platform, &weights, &contexts);
+            let mut cases = generation_cases(platform, &weights, &contexts, request.fill);
             cases.retain(|case| asked(&case.id));
+            if request.beside.is_some() {
+                cases = with_beside(cases);
+            }
             generations.push((weights, cases));
         }
         if generations.is_empty() && !request.families.is_empty() {
             return Err(RunError::NoWeights);
         }
+    }
+    let generates = generations.iter().any(|(_, cases)| !cases.is_empty());
+    let options = [
+        (request.stages, "--stages"),
+        (request.beside.is_some(), "--beside"),
+    ];
+    if let Some((_, option)) = options.into_iter().find(|(given, _)| *given && !generates) {
+        return Err(RunError::NothingGenerated { option });
     }
     if cases.is_empty() && generations.iter().all(|(_, cases)| cases.is_empty()) {
         return Err(RunError::NoSuchCase {
@@ -222,13 +240,16 @@ pub fn agenda(
         })
         .collect();
     // A family without a case is none of the plan's.
-    let has_case = |family: &String| {
-        let of_family = |case: &PlannedCase| case.id.split('/').next() == Some(family);
+    let has_case = |family: &&&str| {
+        let of_family = |case: &PlannedCase| case.id.split('/').next() == Some(**family);
         planned.iter().any(of_family)
     };
+    let planned_families = FAMILIES.iter().filter(has_case);
     Ok(Agenda {
         plan: assemble(
-            families.into_iter().filter(has_case).collect(),
+            planned_families
+                .map(|family| (*family).to_owned())
+                .collect(),
             platform.scale,
             planned,
         ),

@@ -52,6 +52,12 @@ pub enum RunError {
     /// An engine on a GPU has no weights by itself.
     #[error("family e2e needs weights on a GPU")]
     NoWeights,
+    /// An option that is about generations.
+    #[error("expected a generation for {option}, found none in the plan")]
+    NothingGenerated {
+        /// The option.
+        option: &'static str,
+    },
     /// A limit that nobody would keep.
     #[error("expected {expected} to hold to a memory limit, found {found}")]
     MemoryLimit {
@@ -98,6 +104,9 @@ impl RunError {
             Self::NoWeights => Some(
                 "give --weights FILE, or --weights synthetic to make files of about 20 GB".into(),
             ),
+            Self::NothingGenerated { option } => Some(format!(
+                "leave out {option}, or run family e2e with --weights FILE or --weights synthetic"
+            )),
             Self::MemoryLimit { .. } => Some("leave out --memory-limit".into()),
             Self::NoCaseFits { .. } => {
                 Some("stop other processes that use the device's memory".into())

@@ -15,9 +15,7 @@ use crate::{
     gguf::{Gguf, Map},
     model::{Scale, synth},
     prompt::PromptError,
-    result::{
-        CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, TargetRecord, WeightsRecord,
-    },
+    result::{CaseRecord, CaseStatus, DeviceKind, EngineRecord, Reading, WeightsRecord},
     subject::{
         Fault, Limits, LlamaOptions, LlamaServer, ModelShape, Native, NativeOptions, Subject,
         SubjectError,
@@ -46,6 +44,18 @@ impl Failure {
         Self {
             status: CaseStatus::InfraError,
             reason: reason.to_string(),
+        }
+    }
+}
+
+impl Failure {
+    /// Of an engine that does not offer it.
+    pub(super) fn cannot_fill(tokens: u64) -> Self {
+        Self {
+            status: CaseStatus::Skipped,
+            reason: format!(
+                "the engine does not offer to make up {tokens} tokens of context; --fill prompt has it read them"
+            ),
         }
     }
 }
@@ -104,7 +114,7 @@ pub(super) struct Loaded {
 }
 
 impl Generated {
-    fn note(&mut self, loaded: &Loaded) {
+    pub(super) fn note(&mut self, loaded: &Loaded) {
         if !self.engines.contains(&loaded.engine) {
             self.engines.push(loaded.engine.clone());
         }
@@ -123,48 +133,7 @@ pub(super) struct Generated {
 }
 
 impl Generator<'_> {
-    /// Runs every case, model after model, until an interrupt; `done` of `total` cases of the session have ended.
-    pub(super) fn all(
-        &self,
-        generations: &[(Weights, Vec<Case<GenerationJob>>)],
-        done: usize,
-        total: usize,
-        target: &TargetRecord,
-    ) -> Generated {
-        let mut generated = Generated::default();
-        for (weights, cases) in generations {
-            // Loaded for the first case, and again after an engine that failed.
-            let mut loaded: Option<Loaded> = None;
-            for case in cases {
-                if self.interrupt.load(Ordering::SeqCst) {
-                    return generated;
-                }
-                let index = done + generated.cases.len();
-                self.observer.case_started(index, total, &case.id);
-                let started_ns = self.clock.now_ns();
-                let ended = match loaded.take() {
-                    Some(loaded) => Ok(loaded),
-                    None => self.load(weights, cases),
-                }
-                .and_then(|mut there| {
-                    generated.note(&there);
-                    let record = self.case(case, &mut there, target)?;
-                    loaded = Some(there);
-                    Ok(record)
-                });
-                if self.interrupt.load(Ordering::SeqCst) && ended.is_err() {
-                    return generated;
-                }
-                let record =
-                    ended.unwrap_or_else(|failure| self.without(case, started_ns, failure));
-                self.observer.case_ended(&record);
-                generated.cases.push(record);
-            }
-        }
-        generated
-    }
-
-    /// Has an engine load a model while the harness reads the same file.
+    /// Has the engine, or the one beside it, load a model while the harness reads the same file.
     ///
     /// # Errors
     ///
@@ -173,17 +142,13 @@ impl Generator<'_> {
         &self,
         weights: &Weights,
         cases: &[Case<GenerationJob>],
+        beside: bool,
     ) -> Result<Loaded, Failure> {
         let path = self.file(weights)?;
         let file = Gguf::open(&path).map_err(Failure::infrastructure)?;
-        let longest = cases
-            .iter()
-            .map(|case| case.job.prompt_tokens + case.job.new_tokens)
-            .max();
-        let context = u32::try_from(longest.unwrap_or(0)).unwrap_or(u32::MAX);
         let (record, subject) = std::thread::scope(|scope| {
             let read = scope.spawn(|| self.read(weights, &path, &file));
-            let subject = self.start(weights, &path, context);
+            let subject = self.start(weights, &path, cases, beside);
             (read.join(), subject)
         });
         let record =
@@ -279,9 +244,22 @@ impl Generator<'_> {
         &self,
         weights: &Weights,
         path: &Path,
-        context: u32,
+        cases: &[Case<GenerationJob>],
+        beside: bool,
     ) -> Result<(&'static str, Box<dyn Subject>), SubjectError> {
-        let program = match &self.request.engine {
+        let longest = |filled: bool| {
+            let cases = cases.iter().map(|case| &case.job);
+            let cases = cases.filter(|job| filled || job.filled_tokens == 0);
+            let longest = cases.map(GenerationJob::context).max().unwrap_or(1);
+            u32::try_from(longest).unwrap_or(u32::MAX)
+        };
+        // Whoever cannot fill a context need not make room for one.
+        let context = longest(false);
+        let named = match beside {
+            true => &self.request.beside,
+            false => &self.request.engine,
+        };
+        let program = match named {
             Some(program) => program.clone(),
             None => own_engine::program(),
         };
@@ -309,6 +287,7 @@ impl Generator<'_> {
                     model,
                     device: if on_gpu { "cuda" } else { "cpu" }.to_owned(),
                     context,
+                    context_filled: longest(true),
                     shape,
                     limits,
                 };

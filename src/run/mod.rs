@@ -7,12 +7,14 @@ mod device;
 mod error;
 mod facts;
 mod generation;
+mod lanes;
 mod notes;
 mod observer;
 mod own_engine;
 mod request;
 mod rules;
 mod session;
+mod stages;
 mod timed_runs;
 
 pub use agenda::plan;

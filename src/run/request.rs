@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bench::e2e::Fill;
 use crate::config::{Model, Target};
 
 /// Which device.
@@ -44,8 +45,14 @@ pub struct Request {
     pub weights: WeightsChoice,
     /// The engine's program; `spark-engine` beside the harness, or the one within it, if none is given.
     pub engine: Option<PathBuf>,
+    /// The program of an engine that is measured beside it, run by run in turn.
+    pub beside: Option<PathBuf>,
     /// Most bytes of the GPU's memory that engines may use; all of it if none is given.
     pub memory_limit: Option<u64>,
+    /// Whence long contexts are.
+    pub fill: Fill,
+    /// Whether engines are asked what each stage of a token takes.
+    pub stages: bool,
     /// Text that prompts are cut from; generated text if none is given.
     pub corpus: Option<PathBuf>,
     /// Seed of all inputs; random if none is given.

@@ -11,7 +11,7 @@ use crate::{
         Basis, CaseRecord, CaseStatus, Check, FindingRecord, GenerationFigures, GenerationRecord,
         GenerationRun, Inputs, Measurement, Peaks, Reading, RoutingRecord, Stopping,
         StoppingReason, StoppingRule, TargetRecord, Timer, Warmup, WarmupReason, case_seed, derive,
-        ids_sha256,
+        ids_sha256, seed_id,
     },
     subject::{Finding, Generation, Task},
 };
@@ -21,78 +21,113 @@ const INLINE_IDS: usize = 4096;
 /// Bound on all runs of a case together that the record states; a hung engine is caught long before.
 const MOST_NS: u64 = 24 * 3600 * 1_000_000_000;
 
+/// A case under way with one engine.
+pub(super) struct Course<'a> {
+    case: &'a Case<GenerationJob>,
+    started_ns: u64,
+    /// Seed of the case, 16 hex digits.
+    seed: String,
+    /// One for each run, so that nothing an engine keeps of an earlier one helps it.
+    prompts: Vec<Prompt>,
+    /// That of the untimed run in front.
+    other: Prompt,
+    warmup: Warmup,
+    /// Begin of the first timed run and end of the last so far.
+    sampled_ns: Option<(u64, u64)>,
+    observed: Vec<Generation>,
+    /// The first run's prompt, once more.
+    again: Option<Generation>,
+}
+
+/// What `case` generates, step by step. An engine that does other than generate is of no use afterwards.
 impl Generator<'_> {
-    /// Runs `case` with a loaded engine.
+    /// Makes the prompts.
     ///
     /// # Errors
     ///
-    /// Whatever the engine does other than generate, after which it is of no use.
-    pub(super) fn case(
+    /// As the prompts' source.
+    pub(super) fn begin<'a>(
         &self,
-        case: &Case<GenerationJob>,
-        loaded: &mut Loaded,
-        target: &TargetRecord,
-    ) -> Result<CaseRecord, Failure> {
-        let started_ns = self.clock.now_ns();
-        let seed = case_seed(self.seed, &case.id);
+        case: &'a Case<GenerationJob>,
+        started_ns: u64,
+        loaded: &Loaded,
+    ) -> Result<Course<'a>, Failure> {
         let job = &case.job;
-        let traced = job.traced();
-        // A prompt for each run, so that nothing an engine keeps of an earlier one helps it.
-        let prompts = (0..job.runs)
-            .map(|run| {
-                loaded
-                    .prompts
-                    .prompt(prompt_seed(&seed, run), job.prompt_tokens)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let other = loaded
-            .prompts
-            .prompt(prompt_seed(&seed, job.runs), job.prompt_tokens)?;
-        let mut generate = |prompt: &Prompt| {
-            let task = Task {
-                prompt: &prompt.ids,
-                tokens: u32::try_from(job.new_tokens).unwrap_or(u32::MAX),
-                traced: &traced,
-                fastest_token_ns: self.fastest_token_ns(case),
-                interrupt: self.interrupt,
-            };
-            loaded.subject.generate(&task)
+        let seed = case_seed(self.seed, seed_id(&case.id, &case.labels));
+        let prompt = |run| {
+            let prompts = &loaded.prompts;
+            prompts.prompt(prompt_seed(&seed, run), job.prompt_tokens)
         };
-        let warmup_begin = self.clock.now_ns();
-        generate(&other)?;
-        let warmup = Warmup {
-            samples: job.new_tokens,
-            duration_ns: self.clock.now_ns() - warmup_begin,
-            reason: WarmupReason::Fixed,
+        let prompts = (0..job.runs).map(prompt).collect::<Result<_, _>>()?;
+        Ok(Course {
+            case,
+            started_ns,
+            prompts,
+            other: prompt(job.runs)?,
+            seed,
+            warmup: Warmup {
+                samples: job.new_tokens,
+                duration_ns: 0,
+                reason: WarmupReason::Fixed,
+            },
+            sampled_ns: None,
+            observed: Vec::new(),
+            again: None,
+        })
+    }
+
+    /// The run that warms up, behind a prompt of its own.
+    pub(super) fn warm_up(&self, course: &mut Course, loaded: &mut Loaded) -> Result<(), Failure> {
+        let begin = self.clock.now_ns();
+        self.generate(course.case, &course.other, loaded)?;
+        course.warmup.duration_ns = self.clock.now_ns() - begin;
+        Ok(())
+    }
+
+    /// Timed run number `run`, from 0 on.
+    pub(super) fn timed_run(
+        &self,
+        course: &mut Course,
+        loaded: &mut Loaded,
+        run: usize,
+    ) -> Result<(), Failure> {
+        let Some(prompt) = course.prompts.get(run) else {
+            return Err(too_few());
         };
         let begin = self.clock.now_ns();
-        let mut observed = Vec::new();
-        for prompt in &prompts {
-            observed.push((prompt, generate(prompt)?));
-        }
-        let duration_ns = self.clock.now_ns() - begin;
-        let Some((prompt, first)) = observed.first() else {
-            return Err(Failure {
-                status: CaseStatus::Failed,
-                reason: "the case has no runs".to_owned(),
-            });
+        let observed = self.generate(course.case, prompt, loaded)?;
+        course.observed.push(observed);
+        let (first, _) = course.sampled_ns.unwrap_or((begin, begin));
+        course.sampled_ns = Some((first, self.clock.now_ns()));
+        Ok(())
+    }
+
+    /// Greedy decoding gives the same behind the same prompt; not timed.
+    pub(super) fn repeat(&self, course: &mut Course, loaded: &mut Loaded) -> Result<(), Failure> {
+        let (Some(prompt), Some(first)) = (course.prompts.first(), course.observed.first()) else {
+            return Err(too_few());
         };
-        // Greedy decoding gives the same behind the same prompt; not timed.
-        let again = generate(prompt)?;
+        let again = self.generate(course.case, prompt, loaded)?;
         if let Some(reason) = difference(first, &again) {
             return Err(Failure {
                 status: CaseStatus::Wrong,
                 reason,
             });
         }
-        let generation = record(case, loaded, &observed)?;
-        let course = Course {
-            seed,
-            warmup,
-            duration_ns,
-            again,
-        };
-        let measurement = measurement(case, &generation, course, target)?;
+        course.again = Some(again);
+        Ok(())
+    }
+
+    /// The record of a case whose runs are all there.
+    pub(super) fn end(
+        &self,
+        course: &Course,
+        loaded: &Loaded,
+        target: &TargetRecord,
+    ) -> Result<CaseRecord, Failure> {
+        let case = course.case;
+        let generation = record(case, loaded, course)?;
+        let measurement = measurement(&generation, course, target)?;
         Ok(CaseRecord {
             id: case.id.clone(),
             family: case.family().into(),
@@ -102,11 +137,29 @@ impl Generator<'_> {
             labels: case.labels.clone(),
             status: CaseStatus::Measured,
             reason: None,
-            started_ns,
+            started_ns: course.started_ns,
             ended_ns: self.clock.now_ns(),
             measurement: Some(measurement),
             generation: Some(generation),
         })
+    }
+
+    fn generate(
+        &self,
+        case: &Case<GenerationJob>,
+        prompt: &Prompt,
+        loaded: &mut Loaded,
+    ) -> Result<Generation, Failure> {
+        let job = &case.job;
+        let task = Task {
+            filled: u32::try_from(job.filled_tokens).unwrap_or(u32::MAX),
+            prompt: &prompt.ids,
+            tokens: u32::try_from(job.new_tokens).unwrap_or(u32::MAX),
+            traced: &job.traced(),
+            fastest_token_ns: self.fastest_token_ns(case),
+            interrupt: self.interrupt,
+        };
+        Ok(loaded.subject.generate(&task)?)
     }
 
     /// The least time that a token can take, where its weights cannot stay in a cache.
@@ -118,23 +171,14 @@ impl Generator<'_> {
     }
 }
 
-/// What happened beside the timed runs.
-struct Course {
-    /// Seed of the case, 16 hex digits.
-    seed: String,
-    warmup: Warmup,
-    /// Time of all timed runs together.
-    duration_ns: u64,
-    /// The first run's prompt, once more.
-    again: Generation,
-}
-
 fn measurement(
-    case: &Case<GenerationJob>,
     generation: &GenerationRecord,
-    course: Course,
+    course: &Course,
     target: &TargetRecord,
 ) -> Result<Measurement, Failure> {
+    let case = course.case;
+    let again = course.again.as_ref().ok_or_else(too_few)?;
+    let (begin, end) = course.sampled_ns.ok_or_else(too_few)?;
     let samples_ns: Vec<u64> = generation
         .runs
         .iter()
@@ -158,10 +202,10 @@ fn measurement(
         rotation: case.rotation,
         inputs: Inputs {
             generator: generation.prompt.generator.clone(),
-            seed: course.seed,
+            seed: course.seed.clone(),
         },
         warmup: course.warmup,
-        stopping: fixed(generation, course.duration_ns),
+        stopping: fixed(generation, end - begin),
         discards: Vec::new(),
         samples_ns,
         check: Check {
@@ -169,14 +213,14 @@ fn measurement(
             comparison: case.comparison,
             tolerance: case.tolerance,
             poisoned: false,
-            outputs_checked: course.again.ids.len() as u64,
+            outputs_checked: again.ids.len() as u64,
             max_error: 0.0,
             expected_sha256: generation
                 .runs
                 .first()
                 .map(|run| run.ids_sha256.clone())
                 .unwrap_or_default(),
-            observed_sha256: ids_sha256(&course.again.ids),
+            observed_sha256: ids_sha256(&again.ids),
         },
         derived,
     })
@@ -225,11 +269,11 @@ fn fixed(generation: &GenerationRecord, duration_ns: u64) -> Stopping {
 fn record(
     case: &Case<GenerationJob>,
     loaded: &Loaded,
-    observed: &[(&Prompt, Generation)],
+    course: &Course,
 ) -> Result<GenerationRecord, Failure> {
-    let (prompt, _) = observed.first().ok_or_else(too_few)?;
+    let prompt = course.prompts.first().ok_or_else(too_few)?;
+    let observed = course.prompts.iter().zip(&course.observed);
     let runs: Vec<GenerationRun> = observed
-        .iter()
         .map(|(prompt, observed)| run(prompt, observed))
         .collect();
     let tokens = prompt.ids.len() as u64;
@@ -242,6 +286,9 @@ fn record(
         witness: case.job.witness,
         derived: derived.ok_or_else(too_few)?,
         runs,
+        // The session's readings are known at its end.
+        resources: None,
+        stages: None,
     })
 }
 

@@ -206,6 +206,7 @@ mod tests {
 
     fn task(prompt: &[u32]) -> Task<'_> {
         Task {
+            filled: 0,
             prompt,
             tokens: 16,
             traced: &[],

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::model::Architecture;
-use crate::protocol::{Routing, Statistics};
+use crate::protocol::{Offer, Routing, Stages, Statistics};
 
 use super::{Finding, SubjectError};
 
@@ -21,11 +21,31 @@ pub trait Subject {
     ///
     /// Whatever the engine does other than that. It is of no use afterwards: drop it, which ends its processes.
     fn generate(&mut self, task: &Task) -> Result<Generation, SubjectError>;
+
+    /// Whether it can do what no engine needs to.
+    fn offers(&self, _offer: Offer) -> bool {
+        false
+    }
+
+    /// Has it take a token behind `position` tokens apart; none where it does not offer that. What it says is its own word.
+    ///
+    /// # Errors
+    ///
+    /// As [`generate`](Self::generate).
+    fn stages(
+        &mut self,
+        _position: u32,
+        _interrupt: &AtomicBool,
+    ) -> Result<Option<Stages>, SubjectError> {
+        Ok(None)
+    }
 }
 
 /// One prompt and what is wanted behind it.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
+    /// Tokens that the engine is to make up in front of the prompt; 0 but for engines that offer it.
+    pub filled: u32,
     /// Token ids, at least one.
     pub prompt: &'a [u32],
     /// Tokens to choose greedily, at least one; an end-of-sequence id is a token like any other.
@@ -36,6 +56,13 @@ pub struct Task<'a> {
     pub fastest_token_ns: Option<u64>,
     /// Set from outside to give up.
     pub interrupt: &'a AtomicBool,
+}
+
+impl Task<'_> {
+    /// Tokens in the context before the first is chosen.
+    pub fn context(&self) -> u64 {
+        u64::from(self.filled) + self.prompt.len() as u64
+    }
 }
 
 /// What was observed. Times are nanoseconds of the harness's session clock.
@@ -104,7 +131,7 @@ pub struct Limits {
     pub start: Duration,
     /// To load a model.
     pub load: Duration,
-    /// From a prompt to the first token.
+    /// From a prompt to the first token; for a context that is filled and for a table of stages, too.
     pub first_token: Duration,
     /// From a token to the next, and for every other answer.
     pub next: Duration,

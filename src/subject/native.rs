@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::protocol::{Loaded, Reply, Request, Routing, VERSION};
+use crate::protocol::{Loaded, Offer, Reply, Request, Routing, Stages, VERSION};
 use crate::telemetry::SessionClock;
 
 use super::findings::History;
@@ -24,6 +24,8 @@ pub struct NativeOptions {
     pub device: String,
     /// Most tokens that the context will hold: the longest prompt and what is chosen behind it.
     pub context: u32,
+    /// The same where the engine offers to fill contexts, which then may be longer.
+    pub context_filled: u32,
     /// What the harness knows of the model.
     pub shape: ModelShape,
     /// When the engine counts as hung.
@@ -36,6 +38,8 @@ pub struct Native {
     wire: Wire,
     shape: ModelShape,
     limits: Limits,
+    /// What the engine offers.
+    offers: Vec<String>,
     history: History,
 }
 
@@ -58,6 +62,7 @@ impl Native {
             wire,
             shape: options.shape,
             limits: options.limits,
+            offers: Vec::new(),
             history: History::default(),
         };
         native.greet(interrupt)?;
@@ -76,8 +81,9 @@ impl Native {
             (_, Reply::Hello { version, .. }) if version != VERSION => {
                 Err(SubjectError::Version { found: version })
             }
-            (_, Reply::Hello { name, .. }) => {
+            (_, Reply::Hello { name, offers, .. }) => {
                 self.launch.name = name;
+                self.offers = offers;
                 Ok(())
             }
             (_, other) => Err(wrong_order(DURING, &other)),
@@ -91,14 +97,18 @@ impl Native {
         interrupt: &AtomicBool,
     ) -> Result<(), SubjectError> {
         const DURING: &str = "a loaded model";
+        let context = match self.offers(Offer::Fill) {
+            true => options.context_filled,
+            false => options.context,
+        };
         let request = Request::Load {
-            context: options.context,
+            context,
             device: options.device.clone(),
             path: model.to_owned(),
         };
         self.wire.send(&[request], DURING)?;
         match self.wire.await_reply(DURING, self.limits.load, interrupt)? {
-            (_, Reply::Loaded(loaded)) => expect_shape(&loaded, options),
+            (_, Reply::Loaded(loaded)) => expect_shape(&loaded, &options.shape, context),
             (_, other) => Err(wrong_order(DURING, &other)),
         }
     }
@@ -108,6 +118,20 @@ impl Native {
         self.wire.send(&[Request::Reset], DURING)?;
         let (_, reply) = self.wire.await_reply(DURING, self.limits.next, interrupt)?;
         expect_done(DURING, &reply, 0)
+    }
+
+    /// Has the empty context filled, if the task wants that.
+    fn fill(&mut self, task: &Task) -> Result<(), SubjectError> {
+        const DURING: &str = "a filled context";
+        if task.filled == 0 {
+            return Ok(());
+        }
+        let tokens = task.filled;
+        self.wire.send(&[Request::Fill { tokens }], DURING)?;
+        // It may take as long as a prompt.
+        let limit = self.limits.first_token;
+        let (_, reply) = self.wire.await_reply(DURING, limit, task.interrupt)?;
+        expect_done(DURING, &reply, u64::from(tokens))
     }
 
     /// Sends the prompt, and reads all that answers it.
@@ -126,7 +150,7 @@ impl Native {
         let (prefilled_ns, reply) =
             self.wire
                 .await_reply(PREFILL, self.limits.first_token, task.interrupt)?;
-        expect_done(PREFILL, &reply, task.prompt.len() as u64)?;
+        expect_done(PREFILL, &reply, task.context())?;
         let mut generation = Generation {
             sent_ns,
             prefilled_ns: Some(prefilled_ns),
@@ -157,7 +181,7 @@ impl Native {
                     self.expect_routing(task, step, &routing)?;
                     if !routing.is_empty() {
                         // The pass that chose the first token is that of the prompt's last.
-                        let position = task.prompt.len() + step - 1;
+                        let position = task.context() + step as u64 - 1;
                         generation.routing.push((position as u32, routing));
                     }
                 }
@@ -168,7 +192,7 @@ impl Native {
                     });
                 }
                 reply => {
-                    let context = task.prompt.len() as u64 + u64::from(task.tokens);
+                    let context = task.context() + u64::from(task.tokens);
                     return expect_done("the end of a decode", &reply, context);
                 }
             }
@@ -249,15 +273,36 @@ impl Subject for Native {
 
     fn generate(&mut self, task: &Task) -> Result<Generation, SubjectError> {
         self.reset(task.interrupt)?;
+        self.fill(task)?;
         let mut generation = self.observe(task)?;
         self.statistics(task, &mut generation)?;
         generation.findings = self.history.findings(task, &generation);
         Ok(generation)
     }
+
+    fn offers(&self, offer: Offer) -> bool {
+        self.offers.iter().any(|word| word == offer.name())
+    }
+
+    fn stages(
+        &mut self,
+        position: u32,
+        interrupt: &AtomicBool,
+    ) -> Result<Option<Stages>, SubjectError> {
+        const DURING: &str = "a table of stages";
+        if !self.offers(Offer::Stages) {
+            return Ok(None);
+        }
+        self.wire.send(&[Request::Stages { position }], DURING)?;
+        let limit = self.limits.first_token;
+        match self.wire.await_reply(DURING, limit, interrupt)? {
+            (_, Reply::Stages(stages)) => Ok(Some(stages)),
+            (_, other) => Err(wrong_order(DURING, &other)),
+        }
+    }
 }
 
-fn expect_shape(loaded: &Loaded, options: &NativeOptions) -> Result<(), SubjectError> {
-    let shape = &options.shape;
+fn expect_shape(loaded: &Loaded, shape: &ModelShape, context: u32) -> Result<(), SubjectError> {
     let facts = [
         (
             "a vocabulary of",
@@ -275,11 +320,7 @@ fn expect_shape(loaded: &Loaded, options: &NativeOptions) -> Result<(), SubjectE
             shape.experts_used,
             loaded.experts_used.into(),
         ),
-        (
-            "a context of",
-            options.context.into(),
-            loaded.context.into(),
-        ),
+        ("a context of", context.into(), loaded.context.into()),
     ];
     for (what, expected, found) in facts {
         if expected != found {

@@ -5,14 +5,19 @@ use crate::result::{Payload, SessionStatus};
 use super::case_table;
 use super::generation_table;
 use super::number::{duration_ns, significant};
+use super::stage_table;
 use super::style::Tone;
 
 /// The whole session in at most 100 columns.
 pub fn render(payload: &Payload) -> String {
     let mut parts = vec![heading(payload)];
     parts.extend(case_table::render(&payload.cases));
-    parts.extend(generation_table::render(&payload.cases));
+    parts.extend(generation_table::render(payload));
+    parts.extend(generation_table::resources(payload));
+    parts.extend(stage_table::render(&payload.cases));
     let mut notes = generation_table::oddities(&payload.cases);
+    notes.extend(generation_table::made_up(&payload.cases));
+    notes.extend(stage_table::missing(&payload.cases));
     notes.extend(self::notes(payload));
     if !notes.is_empty() {
         parts.push(notes.join("\n"));

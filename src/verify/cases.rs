@@ -2,7 +2,9 @@
 
 use super::context::Context;
 use super::outcome::{Findings, Outcome};
-use crate::result::{Cache, CaseKind, CaseStatus, Comparison, DeviceKind, Timer, case_seed};
+use crate::result::{
+    Cache, CaseKind, CaseStatus, Comparison, DeviceKind, Timer, case_seed, seed_id,
+};
 
 /// The last-level cache must fit this often into the inputs of a cold case.
 const COLD_FACTOR: u64 = 4;
@@ -215,7 +217,7 @@ pub(super) fn cache(context: &Context<'_>) -> Outcome {
 pub(super) fn seed(context: &Context<'_>) -> Outcome {
     let session_seed = &context.payload.session.seed;
     context.each_measured(|findings, case, measurement| {
-        let expected = case_seed(session_seed, &case.id);
+        let expected = case_seed(session_seed, seed_id(&case.id, &case.labels));
         findings.expect(measurement.inputs.seed == expected, || {
             format!(
                 "{}: expected seed {expected}, found {}",

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    cases, checkout, derived, file, generation, images, machine, physics, provenance, rebuild,
-    replay, session, telemetry, timing, weights,
+    beside, cases, checkout, derived, file, generation, images, machine, physics, provenance,
+    rebuild, replay, resources, session, stages, telemetry, timing, weights,
 };
 
 /// One check.
@@ -78,12 +78,18 @@ pub const CHECKS: &[Check] = checks! {
     2 "weights.shape" "vocabulary, layers and experts are the model's" weights::shape;
     2 "engine.launch" "engines were started by a known driver in a clean environment" weights::engines;
     2 "generation.case" "a generation names its weights, engine, model, prompt and sizes" generation::case;
+    2 "generation.beside" "an engine beside another had its prompts, and each its runs in turn" beside::turns;
+    2 "generation.fill" "contexts are prompts that can be made again; skipped for those that engines made up" generation::fill;
     2 "generation.prompt" "prompts fit their digest, number and vocabulary, and no two runs have the same" generation::prompt;
     2 "generation.ids" "the ids fit their digest, number and vocabulary" generation::ids;
     2 "generation.times" "tokens arrived one after another within the case, and the samples are the times between them" generation::times;
     2 "generation.routing" "the tokens that are asked for went to as many different experts as the model uses" generation::routing;
     2 "generation.figures" "recomputed from the runs" generation::figures;
+    2 "generation.resources" "recomputed from the readings of the session; skipped for results from before they were stated" resources::figures;
     2 "generation.oddities" "nothing about a run was odd" generation::oddities;
+    2 "stages.table" "a token's parts are named and timed, at the depth and about the speed of the tokens that the harness timed" stages::table;
+    2 "stages.bytes" "a token's parts move together about what a token moves" stages::bytes;
+    2 "stages.figures" "recomputed from the stages' times and bytes" stages::figures;
     2 "derived.samples" "recomputed from the samples" |c| derived::figure(c, "samples", |d| d.samples as f64);
     2 "derived.min_ns" "recomputed from the samples" |c| derived::figure(c, "min_ns", |d| d.min_ns);
     2 "derived.median_ns" "recomputed from the samples" |c| derived::figure(c, "median_ns", |d| d.median_ns);
@@ -105,6 +111,7 @@ pub const CHECKS: &[Check] = checks! {
     2 "peaks.fp16_tops" "recomputed from the samples" |c| derived::peak(c, "fp16_tops", |p| &p.fp16_tops);
     2 "peaks.int8_tops" "recomputed from the samples" |c| derived::peak(c, "int8_tops", |p| &p.int8_tops);
     2 "physics.memory_bandwidth" "no cold sample is faster than the data sheet's memory, or any host's" physics::memory_bandwidth;
+    2 "physics.stages" "no part of a token is faster than the data sheet's memory, or than the SMs can load" physics::stages;
     2 "physics.cache_bandwidth" "no sample moves more than the SMs can load" physics::cache_bandwidth;
     2 "physics.throughput" "no sample is faster than the data sheet's tensor cores" physics::throughput;
     2 "physics.latency" "no operation is faster than memory and clocks allow" physics::latency;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::derived::agree;
-use super::outcome::{Findings, Outcome};
+use super::outcome::{Findings, Outcome, Status};
 use crate::result::{
     CaseKind, CaseRecord, CaseStatus, GenerationFigures, GenerationRecord, Measurement, Reading,
     RoutingRecord, StoppingReason, WarmupReason, WeightsRecord, ids_sha256, traced_steps,
@@ -21,6 +21,16 @@ fn weights_of<'a>(
     weights
         .filter(|weights| weights.model == generation.model)
         .find(|weights| weights.sha256 == generation.weights_sha256)
+}
+
+/// What the label `fill` must say.
+fn filling(case: &CaseRecord) -> &'static str {
+    match case.sizes.get("filled_tokens") {
+        // Nothing that was made up is no size.
+        Some(1..) => "synthetic",
+        Some(0) => "no made up context of 0 tokens",
+        None => "prompt",
+    }
 }
 
 pub(super) fn case(context: &Context<'_>) -> Outcome {
@@ -59,9 +69,22 @@ pub(super) fn case(context: &Context<'_>) -> Outcome {
             "only the case of that name is the witness",
         );
         let first = generation.runs.first();
+        expect(
+            case.filled_tokens() == 0 || !generation.witness,
+            "the witness's context is made up, so that nobody can repeat it",
+        );
+        let new_tokens = first.map_or(0, |run| run.ids.len() as u64);
+        let context_tokens = [generation.prompt.tokens, new_tokens]
+            .into_iter()
+            .fold(case.filled_tokens(), u64::saturating_add);
+        let context = case.sizes.get("context_tokens");
+        expect(
+            context.is_none_or(|stated| *stated == context_tokens),
+            &format!("sizes.context_tokens is not {context_tokens}, all tokens together"),
+        );
         let sizes = [
             ("prompt_tokens", generation.prompt.tokens),
-            ("new_tokens", first.map_or(0, |run| run.ids.len() as u64)),
+            ("new_tokens", new_tokens),
             ("runs", generation.runs.len() as u64),
         ];
         for (name, found) in sizes {
@@ -72,7 +95,7 @@ pub(super) fn case(context: &Context<'_>) -> Outcome {
         }
         let labels = [
             ("sampling", Some("greedy")),
-            ("fill", Some("prompt")),
+            ("fill", Some(filling(case))),
             ("replay", generation.witness.then_some("cpu")),
         ];
         for (name, wanted) in labels {
@@ -92,6 +115,31 @@ pub(super) fn case(context: &Context<'_>) -> Outcome {
         );
     }
     findings.outcome()
+}
+
+/// Whether what stood in front of the tokens can be made again, for whoever wants to compute them.
+pub(super) fn fill(context: &Context<'_>) -> Outcome {
+    let mut made_up = Vec::new();
+    let outcome = context.each_generation(|_, case, _, _| {
+        if case.filled_tokens() > 0 {
+            made_up.push(case);
+        }
+    });
+    match &made_up[..] {
+        [] => outcome,
+        cases => Outcome {
+            status: Status::Skipped,
+            details: cases.iter().map(|case| unrepeatable(case)).collect(),
+        },
+    }
+}
+
+fn unrepeatable(case: &CaseRecord) -> String {
+    format!(
+        "{}: the engine made up {} tokens of its context, so no replay can tell whether what it chose behind them is right",
+        case.id,
+        case.filled_tokens()
+    )
 }
 
 pub(super) fn prompt(context: &Context<'_>) -> Outcome {
@@ -219,7 +267,10 @@ pub(super) fn routing(context: &Context<'_>) -> Outcome {
             findings.expect(holds, || format!("{}: {finding}", case.id));
         };
         // The first token was chosen at the prompt's last position.
-        let low = generation.prompt.tokens.saturating_sub(1);
+        let context = case
+            .filled_tokens()
+            .saturating_add(generation.prompt.tokens);
+        let low = context.saturating_sub(1);
         for run in &generation.runs {
             // Other drivers give no experts.
             let tokens = if native { run.ids.len() as u64 } else { 0 };
@@ -320,7 +371,7 @@ impl<'a> Context<'a> {
     }
 
     /// Asks `check` of every measured case that generated; skipped where there is none.
-    fn each_generation(
+    pub(super) fn each_generation(
         &self,
         mut check: impl FnMut(&mut Findings, &'a CaseRecord, &'a Measurement, &'a GenerationRecord),
     ) -> Outcome {

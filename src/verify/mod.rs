@@ -1,5 +1,6 @@
 //! Decides whether a result file may be believed, from its bytes alone, with a git checkout, a rebuild or a replay; measures and builds nothing.
 
+mod beside;
 mod cases;
 mod checkout;
 mod checks;
@@ -16,7 +17,9 @@ mod provenance;
 mod rebuild;
 mod replay;
 mod report;
+mod resources;
 mod session;
+mod stages;
 mod telemetry;
 #[cfg(test)]
 mod tests;

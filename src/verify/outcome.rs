@@ -65,6 +65,10 @@ impl Findings {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn outcome(mut self) -> Outcome {
         if self.0.is_empty() {
             return Outcome::pass();

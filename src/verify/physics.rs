@@ -3,7 +3,8 @@
 use super::context::Context;
 use super::outcome::{Findings, Outcome};
 use crate::result::{
-    Cache, CaseKind, CaseRecord, DeviceKind, GenerationRecord, GenerationRun, Measurement,
+    Cache, CaseKind, CaseRecord, DeviceKind, GenerationRecord, GenerationRun, Measurement, Reading,
+    StagePartRecord,
 };
 
 /// Slack over a data sheet's figure: its clocks and units are rounded.
@@ -83,6 +84,46 @@ pub(super) fn cache_bandwidth(context: &Context<'_>) -> Outcome {
             "GB/s into the SMs",
         ))
     })
+}
+
+/// Stages of a token: what a cache cannot hold against the data sheet's memory, the rest against what the SMs can take in.
+pub(super) fn stages(context: &Context<'_>) -> Outcome {
+    let memory = context.payload.target.data_sheet_bandwidth_gbps.value();
+    let (Some(memory), Some(gpu)) = (memory, context.payload.machine.gpu.value()) else {
+        return Outcome::skipped("no case has such a bound on this machine");
+    };
+    let clock_ghz = gpu.sm_clock_max_khz as f64 / 1e6 * CLOCK_SLACK;
+    let sms = gpu.sm_count as f64 * L1_BYTES_PER_CLOCK * clock_ghz;
+    let mut findings = Findings::default();
+    let mut bounded = false;
+    for (case, _, generation) in context.generations() {
+        let Some(table) = generation.stages.as_ref().and_then(Reading::value) else {
+            continue;
+        };
+        bounded = true;
+        let part = |part: &StagePartRecord| (part.part.clone(), part.bytes, part.ns);
+        let whole = (
+            "whole token".to_owned(),
+            table.derived.bytes,
+            table.token_ns,
+        );
+        for (name, bytes, ns) in table.parts.iter().map(part).chain([whole]) {
+            let cold = bytes as f64 >= 4.0 * gpu.l2_bytes as f64;
+            let limit = if cold { memory * DATA_SHEET_SLACK } else { sms };
+            let gbps = bytes as f64 / ns as f64;
+            // A part may move nothing.
+            findings.expect(bytes == 0 || gbps <= limit, || {
+                format!(
+                    "{}: {name}: {gbps:.0} GB/s, at most {limit:.0} possible",
+                    case.id
+                )
+            });
+        }
+    }
+    match bounded {
+        true => findings.outcome(),
+        false => Outcome::skipped("no case has a table of stages"),
+    }
 }
 
 /// Throughput against the data sheet.

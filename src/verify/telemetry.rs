@@ -21,6 +21,9 @@ const UNITS: [(&str, &str); 8] = [
 /// No board draws more, in mW.
 const BOARD_POWER_MW: f64 = 3e6;
 
+/// How far a counter of energy may be behind.
+const ENERGY_STEP_SECONDS: f64 = 0.5;
+
 pub(super) fn times(context: &Context<'_>) -> Outcome {
     let telemetry = &context.payload.telemetry;
     let duration = context.payload.session.duration_ns;
@@ -125,6 +128,26 @@ pub(super) fn bounds(context: &Context<'_>) -> Outcome {
         findings.expect(samples.iter().flatten().is_sorted(), || {
             "energy: the counter went back".to_owned()
         });
+        let times = context.payload.telemetry.times_ns.iter();
+        let read: Vec<(u64, u64)> = times
+            .zip(samples)
+            .filter_map(|(time, energy)| Some((*time, (*energy)?)))
+            .collect();
+        if let (Some(first), Some(last)) = (read.first(), read.last()) {
+            let seconds = last.0.saturating_sub(first.0) as f64 / 1e9;
+            let millijoules = last.1.saturating_sub(first.1) as f64;
+            let most_mw = match gpu.power_limit_mw.value() {
+                Some(limit) => *limit as f64 * 1.2,
+                None => BOARD_POWER_MW,
+            };
+            // A counter may advance in steps.
+            let most = most_mw * (seconds + ENERGY_STEP_SECONDS);
+            findings.expect(millijoules <= most, || {
+                format!(
+                    "energy: {millijoules} mJ in {seconds:.1} s, at most {most:.0} are possible"
+                )
+            });
+        }
     }
     findings.outcome()
 }

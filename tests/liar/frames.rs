@@ -109,9 +109,13 @@ impl Write for Frames {
                 self.output.write_all(b"Hello, harness\n")?;
             }
             Ok(Some(Reply::Hello { .. })) if self.lie == "mute" => {}
-            Ok(Some(Reply::Hello { name, .. })) if self.lie == "next_version" => {
+            Ok(Some(Reply::Hello { name, offers, .. })) if self.lie == "next_version" => {
                 let version = 2;
-                let hello = Reply::Hello { version, name };
+                let hello = Reply::Hello {
+                    version,
+                    name,
+                    offers,
+                };
                 self.output
                     .write_all(&hello.bytes().map_err(io::Error::other)?)?;
             }

@@ -138,6 +138,24 @@ fn among_results_those_that_the_weights_are_not_of_are_passed_over() {
 }
 
 #[test]
+fn a_context_that_an_engine_made_up_cannot_be_replayed() {
+    let file = HONEST.forged("made_up.json", |payload| {
+        let cases = payload.cases.iter_mut();
+        for case in cases.filter(|case| case.generation.is_some()) {
+            case.sizes.insert("filled_tokens".to_owned(), 100);
+        }
+    });
+    assert_eq!(
+        refusal(&verify(&file, &["--replay", text(model())])),
+        "exit code 2\nerror: expected a case whose context is a prompt, found contexts that the engine made up\n\
+         hint: nobody else has what stood in such a context; replay the witness of a session that has one\n"
+    );
+    // What is declared to be made up and is not does not verify.
+    let said = stdout(&verify(&file, &[]));
+    assert!(said.contains("labels.fill is not synthetic"), "{said}");
+}
+
+#[test]
 fn a_long_prompt_is_made_again_from_its_seed() {
     let file = HONEST.forged("long_prompt.json", |payload| {
         let case = payload

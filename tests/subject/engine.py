@@ -28,7 +28,7 @@ while header := sys.stdin.buffer.read(8):
     _, kind, _, length = struct.unpack("<2sBBI", header)
     payload = sys.stdin.buffer.read(length)
     if kind == 1:  # hello
-        send(0x81, struct.pack("<H", 1) + b"engine.py 1")
+        send(0x81, struct.pack("<H", 1) + b"engine.py 1\nfill")
     elif kind == 2:  # load
         (context,) = struct.unpack("<I", payload[:4])
         send(0x82, struct.pack("<IIHHH", VOCABULARY, context, LAYERS, EXPERTS, USED))
@@ -50,6 +50,9 @@ while header := sys.stdin.buffer.read(8):
         send(0x85, b"language=python\n")
     elif kind == 7:  # stop
         break
+    elif kind == 8 and not tokens and numbers(payload)[0] <= context:  # fill
+        tokens = [1] * numbers(payload)[0]
+        send(0x83, struct.pack("<I", len(tokens)))
     else:
         message = f"expected at most {context} tokens in the context".encode()
         send(0x86, struct.pack("<HH", 2, len(message)) + message + b"ask for a longer context")

@@ -36,6 +36,7 @@ fn options(program: &Path, arguments: &[&str]) -> NativeOptions {
         model: model::model().to_owned(),
         device: "cpu".to_owned(),
         context: 64,
+        context_filled: 64,
         shape: ModelShape::from(&model::architecture()),
         limits: Limits {
             start: Duration::from_secs(20),
@@ -52,6 +53,7 @@ fn start(options: &NativeOptions) -> Result<Native, SubjectError> {
 
 fn task<'a>(prompt: &'a [u32], traced: &'a [u32]) -> Task<'a> {
     Task {
+        filled: 0,
         prompt,
         tokens: 16,
         traced,

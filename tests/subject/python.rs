@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sparkbench::subject::{NativeOptions, Subject};
+use sparkbench::protocol::Offer;
+use sparkbench::subject::{NativeOptions, Subject, Task};
 
-use crate::{options, start, task};
+use crate::{GO_ON, options, start, task};
 
 /// The interpreter itself, not a shim that needs a home directory; says so where there is none.
 fn python() -> Option<PathBuf> {
@@ -49,6 +50,30 @@ fn an_engine_in_python_is_driven_like_any_other() {
     };
     assert_eq!((*position, &routing[1]), (3, &vec![4, 5, 6, 7]));
     assert_eq!(generation.self_reported["language"], "python");
+}
+
+#[test]
+fn a_context_that_the_engine_makes_up_lies_in_front_of_the_prompt() {
+    let Some(python) = python() else {
+        return;
+    };
+    let mut options = python_options(&python);
+    options.context_filled = 100;
+    let mut engine = start(&options).unwrap();
+    assert!(engine.offers(Offer::Fill) && !engine.offers(Offer::Stages));
+    assert_eq!(engine.stages(3, &GO_ON).unwrap(), None);
+    let filled = Task {
+        filled: 80,
+        ..task(&[3, 4], &[2])
+    };
+    let generation = engine.generate(&filled).unwrap();
+    // Eighty tokens of id 1, and the two of the prompt.
+    assert_eq!(generation.ids[..3], [87, 174, 348]);
+    let positions: Vec<u32> = generation.routing.iter().map(|token| token.0).collect();
+    assert_eq!(positions, [83]);
+    let mut too_long = start(&python_options(&python)).unwrap();
+    let error = too_long.generate(&filled).unwrap_err();
+    assert_eq!(error.name(), "refused");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod prompts;
 mod store;
 mod weights;
 
-pub use cases::{GenerationJob, generation_cases};
+pub use cases::{Fill, GenerationJob, generation_cases, with_beside};
 pub use digest::{FileDigest, differing, digest};
 pub use error::WeightsError;
 pub use prompts::{Prompts, PromptsError, prompt_record, prompt_seed};

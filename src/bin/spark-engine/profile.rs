@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use sparkbench::engine::Options;
-use sparkbench::engine::cuda::{CudaEngine, Profile};
+use sparkbench::engine::cuda::CudaEngine;
+use sparkbench::engine::{Engine, Options, Profile};
 
 use super::error::CommandError;
 
@@ -57,7 +57,7 @@ fn print(profile: &Profile) -> io::Result<()> {
             (part.part, part.kernel),
             part.launches,
             part.bytes,
-            (part.ns, Some(part.in_token_ns)),
+            (part.ns, Some(part.in_token_ns())),
         )?;
     }
     let launches = profile.parts.iter().map(|part| part.launches).sum();

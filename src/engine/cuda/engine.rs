@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 use crate::device::cuda::{Arena, Cuda, HostWords, Stream};
-use crate::engine::{Device, EachToken, Engine, EngineError, Options, limits};
+use crate::engine::{Device, EachToken, Engine, EngineError, Options, Profile, limits};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::KernelError;
 use crate::kernels::decode::Decode;
@@ -13,7 +13,6 @@ use crate::model::Architecture;
 use super::memory;
 use super::plan::{Place, Plan, plan};
 use super::planner::Source;
-use super::profile::Profile;
 use super::run::{AHEAD, RING, Runner, TRACE_STEPS};
 use super::upload::upload;
 
@@ -110,19 +109,6 @@ impl CudaEngine {
     /// Tokens that a context must have room for behind the position of a profile.
     pub const PROFILED: usize = Runner::PROFILED;
 
-    /// Takes a token behind `position` tokens apart. Their keys, values and state are made up; the context is empty
-    /// afterwards.
-    ///
-    /// # Errors
-    ///
-    /// `ContextFull` without room for the tokens timed; `Device`.
-    pub fn profile(&mut self, position: usize) -> Result<Profile, EngineError> {
-        limits::check_room(self.context, position, Runner::PROFILED)?;
-        let profile = self.runner.profile(&self.cuda, &self.kernels, position);
-        self.reset();
-        Ok(profile?)
-    }
-
     /// Notes that a run of `tokens` has appended them, and what was chosen behind the last.
     fn appended(&mut self, tokens: usize, choice: Option<u32>) {
         self.position += tokens;
@@ -178,6 +164,10 @@ impl Engine for CudaEngine {
 
     fn context(&self) -> usize {
         self.context
+    }
+
+    fn device_bytes(&self) -> Option<u64> {
+        Some(self.runner.device_bytes())
     }
 
     fn reset(&mut self) {
@@ -247,6 +237,21 @@ impl Engine for CudaEngine {
                 Ok(waited?)
             }
         }
+    }
+
+    fn fill(&mut self, tokens: usize) -> Result<(), EngineError> {
+        limits::check_room(self.context, 0, tokens)?;
+        self.reset();
+        self.runner.fill(&self.cuda, &self.kernels)?;
+        self.position = tokens;
+        Ok(())
+    }
+
+    fn profile(&mut self, position: usize) -> Result<Profile, EngineError> {
+        limits::check_room(self.context, position, Self::PROFILED)?;
+        let profile = self.runner.profile(&self.cuda, &self.kernels, position);
+        self.reset();
+        Ok(profile?)
     }
 
     /// Empty too where the device has failed; the next call says why.

@@ -16,4 +16,3 @@ mod tests;
 mod upload;
 
 pub use engine::CudaEngine;
-pub use profile::{PartTime, Profile};

@@ -3,6 +3,7 @@
 //! stage gains from starting before its predecessor's end, it gains here from its like.
 
 use crate::device::cuda::{Cuda, CudaError, Event, Graph, Span, Stream};
+use crate::engine::PartTime;
 use crate::kernels::decode::{Address, Decode, Stage};
 
 use super::plan::Steps;
@@ -14,37 +15,9 @@ const LAUNCHES: usize = 64;
 const WARMUP: usize = 3;
 /// Replays that count.
 const REPLAYS: usize = 15;
-/// What caches hold where no token was computed: f16 numbers of 0.08, f32 numbers near 10^-11.
+/// What caches hold where no token was computed: f16 numbers of 0.08, f32 numbers near 10^-11. Both are finite, and so is
+/// what follows from them.
 const FILL: u8 = 0x2d;
-
-/// What a part of the model takes of a token.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PartTime {
-    /// What it is.
-    pub part: &'static str,
-    /// The kernel's name.
-    pub kernel: &'static str,
-    /// Launches in a token.
-    pub launches: usize,
-    /// Bytes of weights, keys and values, and recurrent state that a token's launches read and write.
-    pub bytes: u64,
-    /// Median time of a token's launches.
-    pub ns: u64,
-    /// By how much the rest of a token is faster without them, in nanoseconds: more than `ns` where they keep others from
-    /// starting early, less where they start early themselves.
-    pub in_token_ns: i64,
-}
-
-/// A token taken apart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Profile {
-    /// Tokens before it.
-    pub position: usize,
-    /// In the order of a token.
-    pub parts: Vec<PartTime>,
-    /// Median time of a whole token, from one to the next on the device.
-    pub token_ns: u64,
-}
 
 /// Times stages where their memory is.
 pub(super) struct Profiler<'a> {
@@ -80,19 +53,20 @@ impl Profiler<'_> {
                 .collect();
             self.median(&self.chain(&rest, 1)?)
         };
-        let without_next_ns = without(next.part)? as i64;
+        let without_next_ns = without(next.part)?;
         let part = |name: &&'static str| {
             let stages: Vec<&Stage> = all
                 .iter()
                 .filter(|step| step.part == *name)
                 .map(|step| &step.stage)
                 .collect();
-            let faster = match *name == next.part {
-                true => token_ns as i64 - without_next_ns,
-                false => without_next_ns - without(name)? as i64,
+            let (with_ns, without_ns) = match *name == next.part {
+                true => (token_ns, without_next_ns),
+                false => (without_next_ns, without(name)?),
             };
             Ok(PartTime {
-                in_token_ns: faster,
+                with_ns,
+                without_ns,
                 ..self.part(name, &stages, position)?
             })
         };
@@ -117,7 +91,8 @@ impl Profiler<'_> {
                 .map(|stage| stage.traffic(position as u64))
                 .sum(),
             ns,
-            in_token_ns: 0,
+            with_ns: 0,
+            without_ns: 0,
         })
     }
 

@@ -3,10 +3,11 @@
 use std::thread;
 
 use crate::device::cuda::{Cuda, CudaError, Graph, HostWords, Span, Stream};
+use crate::engine::Profile;
 use crate::kernels::decode::{Address, Decode};
 
 use super::plan::{Plan, Steps, first_token};
-use super::profile::{Profile, Profiler};
+use super::profile::Profiler;
 
 /// Words of the ring that chosen ids are published in.
 pub(super) const RING: u32 = 64;
@@ -85,6 +86,11 @@ impl Runner {
         })
     }
 
+    /// Bytes of the plan.
+    pub fn device_bytes(&self) -> u64 {
+        self.memory.bytes()
+    }
+
     /// Begins a run behind `position` tokens with `ids`, of which there is at least one.
     ///
     /// # Errors
@@ -130,12 +136,7 @@ impl Runner {
         kernels: &Decode,
         position: usize,
     ) -> Result<Profile, CudaError> {
-        let profiler = Profiler {
-            cuda,
-            kernels,
-            stream: &self.stream,
-            memory: self.memory,
-        };
+        let profiler = self.profiler(cuda, kernels);
         profiler.fill(&self.steps)?;
         self.begin(kernels, position, &[0])?;
         let token_ns = profiler.median(&self.decode)?;
@@ -146,6 +147,25 @@ impl Runner {
             parts,
             token_ns,
         })
+    }
+
+    /// Gives caches and recurrent state contents, as if tokens had been computed.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn fill(&self, cuda: &Cuda, kernels: &Decode) -> Result<(), CudaError> {
+        self.profiler(cuda, kernels).fill(&self.steps)?;
+        self.wait()
+    }
+
+    fn profiler<'a>(&'a self, cuda: &'a Cuda, kernels: &'a Decode) -> Profiler<'a> {
+        Profiler {
+            cuda,
+            kernels,
+            stream: &self.stream,
+            memory: self.memory,
+        }
     }
 
     /// Tokens that a profile needs room for.

@@ -145,8 +145,38 @@ pub(super) fn case(clock: &mut u64, cache_bytes: u64) -> CaseRecord {
         witness: true,
         derived: GenerationFigures::of(PROMPT_TOKENS, &runs, weights.experts).unwrap(),
         runs,
+        resources: None,
+        stages: Some(Reading::of(stages())),
     });
     case
+}
+
+/// A token whose parts move together what the case's token moves.
+fn stages() -> StagesRecord {
+    let part = |part: &str, kernel: &str, numbers: [u64; 5]| StagePartRecord {
+        part: part.to_owned(),
+        kernel: kernel.to_owned(),
+        launches: numbers[0],
+        bytes: numbers[1],
+        ns: numbers[2],
+        with_ns: numbers[3],
+        without_ns: numbers[4],
+        derived: StagePartFigures::none(),
+    };
+    let input = [25, 1_900_000_000, 1_350_000, 1_880_000, 520_000];
+    let attention = [25, 200_704, 116_900, 1_880_000, 1_696_200];
+    let head = [1, 605_552_640, 225_300, 1_880_000, 1_656_000];
+    let next = [1, 2310, 2500, 1_888_000, 1_880_000];
+    StagesRecord::new(
+        PROMPT_TOKENS + NEW_TOKENS / 2,
+        1_888_000,
+        vec![
+            part("sliding input", "project_k", input),
+            part("sliding attention", "attention", attention),
+            part("head", "head", head),
+            part("next token", "next_token", next),
+        ],
+    )
 }
 
 fn prompt(run: u32) -> Vec<u32> {

@@ -8,6 +8,7 @@ use crate::engine::{Device, EachToken, Engine, EngineError, Options, limits};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::KernelError;
 use crate::kernels::decode::Decode;
+use crate::kernels::prefill::Prefill;
 use crate::model::Architecture;
 
 use super::memory;
@@ -37,6 +38,7 @@ pub struct CudaEngine {
     routing: OnceCell<Vec<Vec<u32>>>,
     runner: Runner,
     kernels: Decode,
+    prefill: Prefill,
     /// Weights, caches, state, buffers.
     _memory: Arena,
     // Last: everything above needs the context to be released.
@@ -54,6 +56,7 @@ impl CudaEngine {
     pub fn open(path: &Path, options: Options) -> Result<Self, EngineError> {
         let cuda = Cuda::open(0).map_err(|error| unavailable(&KernelError::Cuda(error)))?;
         let kernels = Decode::load(&cuda).map_err(|error| unavailable(&error))?;
+        let prefill = Prefill::load(&cuda).map_err(|error| unavailable(&error))?;
         let file = Gguf::open(path)?;
         let architecture = Architecture::read(file.metadata(), file.tensors())?;
         architecture.check_tensors(file.tensors())?;
@@ -102,6 +105,7 @@ impl CudaEngine {
             logits: OnceCell::new(),
             routing: OnceCell::new(),
             kernels,
+            prefill,
             _memory: arena,
             cuda,
         })
@@ -195,13 +199,25 @@ impl Engine for CudaEngine {
         if ids.is_empty() {
             return Ok(());
         }
+        let (runner, position) = (&self.runner, self.position);
+        runner.prefill(&self.kernels, &self.prefill, position, ids)?;
+        runner.wait()?;
+        let choice = runner.choice(position + ids.len() - 1)?;
+        self.appended(ids.len(), choice);
+        // Experts of the last token alone are kept.
+        self.last_step = Some(0);
+        Ok(())
+    }
+
+    fn step(&mut self, id: u32) -> Result<(), EngineError> {
+        limits::check_ids(&[id], self.architecture.vocabulary())?;
+        limits::check_room(self.context, self.position, 1)?;
         let runner = &self.runner;
-        runner.begin(&self.kernels, self.position, ids)?;
-        runner.queue_forced(ids.len() - 1)?;
+        runner.begin(&self.kernels, self.position, &[id])?;
         runner.queue()?;
         runner.wait()?;
-        let choice = runner.choice(self.position + ids.len() - 1)?;
-        self.appended(ids.len(), choice);
+        let choice = runner.choice(self.position)?;
+        self.appended(1, choice);
         Ok(())
     }
 

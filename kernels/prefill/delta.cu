@@ -28,7 +28,7 @@ struct ConvolveArgs {
 };
 static_assert(sizeof(ConvolveArgs) == 112, "the host writes this record");
 
-namespace delta {
+namespace delta_batch {
 
 __device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 __device__ __forceinline__ float softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
@@ -53,11 +53,8 @@ __device__ __forceinline__ float convolved(const ConvolveArgs& args, uint32_t to
   return sum * sigmoid(sum);
 }
 
-}  // namespace delta
-
 // A block takes a token, a warp a head after another: a query and its key together.
-extern "C" __global__ void __launch_bounds__(256) prefill_convolve(const __grid_constant__ ConvolveArgs args) {
-  using namespace delta;
+__device__ __forceinline__ void convolve(const ConvolveArgs& args) {
   constexpr uint32_t EACH = 8;
   const uint32_t token = blockIdx.x, warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32;
   const uint32_t keys = args.key_heads * args.key_dim, channels = 2 * keys + args.value_heads * args.value_dim;
@@ -98,6 +95,10 @@ extern "C" __global__ void __launch_bounds__(256) prefill_convolve(const __grid_
   }
 }
 
+}  // namespace delta_batch
+
+extern "C" __global__ void __launch_bounds__(256) prefill_convolve(const __grid_constant__ ConvolveArgs args) { delta_batch::convolve(args); }
+
 struct ScanArgs {
   const float* projected;  // as prefill_convolve has it, whose results the next three are
   const float* active;
@@ -117,7 +118,7 @@ struct ScanArgs {
 };
 static_assert(sizeof(ScanArgs) == 88, "the host writes this record");
 
-namespace delta {
+namespace delta_batch {
 
 constexpr uint32_t THREADS = 256, ROWS = 32, LANES = THREADS / ROWS, CHUNK = 8;
 
@@ -219,11 +220,11 @@ __device__ __forceinline__ void scan(const ScanArgs& args) {
   }
 }
 
-}  // namespace delta
+}  // namespace delta_batch
 
 #define DELTA(KEY_DIM)                                                                                         \
-  extern "C" __global__ void __launch_bounds__(delta::THREADS) prefill_delta_##KEY_DIM(const __grid_constant__ ScanArgs args) { \
-    delta::scan<KEY_DIM>(args);                                                                                \
+  extern "C" __global__ void __launch_bounds__(delta_batch::THREADS) prefill_delta_##KEY_DIM(const __grid_constant__ ScanArgs args) { \
+    delta_batch::scan<KEY_DIM>(args);                                                                                \
   }
 DELTA(32)
 DELTA(64)

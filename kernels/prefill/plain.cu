@@ -26,10 +26,7 @@ __device__ __forceinline__ void put(uint32_t to, uint32_t quad, uint32_t i, floa
   for (uint32_t k = 0; k < 4; k++) shared_at<float>(to + ((quad * 4 + k) * PITCH + i) * 4) = each[k];
 }
 
-}  // namespace plain
-
-extern "C" __global__ void __launch_bounds__(plain::THREADS, 2) prefill_plain(const __grid_constant__ ProductArgs args) {
-  using namespace plain;
+__device__ __forceinline__ void run(const ProductArgs& args) {
   constexpr uint32_t X = COLUMNS * PITCH * 4;
   const Tile<TOKENS> tile(args);
   if (tile.count == 0) return;
@@ -87,3 +84,7 @@ extern "C" __global__ void __launch_bounds__(plain::THREADS, 2) prefill_plain(co
     }
   }
 }
+
+}  // namespace plain
+
+extern "C" __global__ void __launch_bounds__(plain::THREADS, 2) prefill_plain(const __grid_constant__ ProductArgs args) { plain::run(args); }

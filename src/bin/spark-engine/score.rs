@@ -74,6 +74,7 @@ fn write_scores(
     engine::score(engine, ids, &arguments.prompts, &mut file).map_err(|error| match error {
         ScoreError::Engine(error) => error.into(),
         ScoreError::Write(cause) => failed(cause),
+        prompts @ ScoreError::Prompts { .. } => CommandError::Prompts(prompts),
     })
 }
 

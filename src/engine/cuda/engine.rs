@@ -15,6 +15,7 @@ use super::memory;
 use super::plan::{Place, Plan, plan};
 use super::planner::Source;
 use super::profile::Profile;
+use super::prompt_profile::PromptProfile;
 use super::run::{AHEAD, RING, Runner, TRACE_STEPS};
 use super::upload::upload;
 
@@ -123,6 +124,22 @@ impl CudaEngine {
     pub fn profile(&mut self, position: usize) -> Result<Profile, EngineError> {
         limits::check_room(self.context, position, Runner::PROFILED)?;
         let profile = self.runner.profile(&self.cuda, &self.kernels, position);
+        self.reset();
+        Ok(profile?)
+    }
+
+    /// Takes a prompt of `tokens` made-up tokens apart; the context is empty afterwards.
+    ///
+    /// # Errors
+    ///
+    /// `ContextFull` without room for it; `Device`.
+    pub fn profile_prompt(&mut self, tokens: usize) -> Result<PromptProfile, EngineError> {
+        limits::check_room(self.context, 0, tokens)?;
+        let vocabulary = self.architecture.vocabulary();
+        let id = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % vocabulary;
+        let ids: Vec<u32> = (0..tokens.max(1) as u64).map(|n| id(n) as u32).collect();
+        let kernels = (&self.kernels, &self.prefill);
+        let profile = self.runner.profile_prompt(&self.cuda, kernels, &ids);
         self.reset();
         Ok(profile?)
     }

@@ -10,6 +10,7 @@ mod parts;
 mod plan;
 mod planner;
 mod profile;
+mod prompt_profile;
 mod qwen;
 mod rows;
 mod run;
@@ -19,3 +20,4 @@ mod upload;
 
 pub use engine::CudaEngine;
 pub use profile::{PartTime, Profile};
+pub use prompt_profile::{LaunchTime, PromptProfile};

@@ -9,6 +9,7 @@ use crate::kernels::prefill::{Batch, Prefill};
 use super::batch::BatchPlan;
 use super::plan::{Plan, Steps, first_token};
 use super::profile::{Profile, Profiler};
+use super::prompt_profile::{PromptProfile, PromptProfiler};
 
 /// Words of the ring that chosen ids are published in.
 pub(super) const RING: u32 = 64;
@@ -194,6 +195,27 @@ impl Runner {
             parts,
             token_ns,
         })
+    }
+
+    /// Takes a prompt of `ids`, of which there is at least one, apart; the context is good for nothing but a new beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn profile_prompt(
+        &self,
+        cuda: &Cuda,
+        (decode, prefill): (&Decode, &Prefill),
+        ids: &[u32],
+    ) -> Result<PromptProfile, CudaError> {
+        let profiler = PromptProfiler {
+            cuda,
+            stream: &self.stream,
+            kernels: prefill,
+            plan: &self.batch,
+            ids: Address(self.ids.address()),
+        };
+        profiler.prompt(ids.len(), || self.prefill(decode, prefill, 0, ids))
     }
 
     /// Tokens that a profile needs room for.

@@ -30,3 +30,30 @@ pub enum Work {
     /// `prefill_append`
     Append(Append),
 }
+
+impl Work {
+    /// What it is, for those who time it: the kernel, and of a product its matrix.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Embed(_) => "embed".to_owned(),
+            Self::Vectors(vectors) => format!("vectors {}", vectors.norms.columns),
+            Self::Product(product) => {
+                let whose = if product.experts.is_some() {
+                    "experts"
+                } else {
+                    "product"
+                };
+                let matrix = product.matrix;
+                format!("{whose} {} {}x{}", matrix.ty, product.rows, matrix.columns)
+            }
+            Self::Route(_) => "route".to_owned(),
+            Self::List(_) => "list".to_owned(),
+            Self::Join(_) => "join".to_owned(),
+            Self::Convolve(_) => "convolve".to_owned(),
+            Self::Scan(_) => "delta rule".to_owned(),
+            Self::Heads(heads) => format!("heads {}", heads.step.head_dim),
+            Self::Attention(attention) => format!("attention {}", attention.heads.step.head_dim),
+            Self::Append(_) => "append".to_owned(),
+        }
+    }
+}

@@ -290,6 +290,7 @@ fn files_of_another_program_give_the_logits_of_the_processor() {
         let logits = compare(&built, name, &model, &tokens);
         let ids: Vec<u32> = ids.iter().map(|id| id.parse().unwrap()).collect();
         let divergence = divergence_from_reference(&logits, &model, &ids);
+        compare_prompts(&built, name, &model, &tokens, ids.len());
         println!("{name}: {divergence:.1e} nats from the reference");
         assert!(divergence <= 1e-4, "{name}: {divergence:e} nats");
     }

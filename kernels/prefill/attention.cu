@@ -194,7 +194,7 @@ struct Block {
     largest[c] = most;
     sum[c] *= shrink;
 
-    float upper[S::DIM_TILES][4] = {}, lower[S::DIM_TILES][4] = {};
+    uint32_t upper_weights[S::KEYS / 16][2], lower_weights[S::KEYS / 16][2];
 #pragma unroll
     for (uint32_t k = 0; k < S::KEYS / 16; k++) {
 #pragma unroll
@@ -202,26 +202,26 @@ struct Block {
         x[k][i] = tile::power_of_two(x[k][i] - base + WEIGHT_BIAS);
         sum[c] += x[k][i];
       }
-      uint32_t upper_weights[2], lower_weights[2];
-      tile::split_halves(x[k][0], x[k][1], upper_weights[0], lower_weights[0]);
-      tile::split_halves(x[k][2], x[k][3], upper_weights[1], lower_weights[1]);
-      // A lane has 4 neighbouring weights, which the product takes as its columns 2c, 2c + 1, 2c + 8, 2c + 9; values
-      // follow.
-      const uint32_t row = 16 * k + lane % 8 / 2 * 4 + lane % 2 + lane / 16 * 2;
-#pragma unroll
-      for (uint32_t d = 0; d < S::DIM_TILES; d++) {
-        uint32_t values[4];
-        const uint32_t chunk = (warp * S::DIM_TILES + d) * 2 + lane / 8 % 2;
-        tile::load_transposed(values, tile::shared_address(prompt_shared) + unit_start(tile, 1) + value_piece(row, chunk));
-        tile::multiply_add(upper[d], values, upper_weights[0], upper_weights[1]);
-        tile::multiply_add(lower[d], values, lower_weights[0], lower_weights[1]);
-      }
+      tile::split_halves(x[k][0], x[k][1], upper_weights[k][0], lower_weights[k][0]);
+      tile::split_halves(x[k][2], x[k][3], upper_weights[k][1], lower_weights[k][1]);
     }
     const float even = __shfl_sync(~0u, shrink, static_cast<int>(8 * column)), odd = __shfl_sync(~0u, shrink, static_cast<int>(8 * column + 4));
 #pragma unroll
     for (uint32_t d = 0; d < S::DIM_TILES; d++) {
+      float upper[4] = {}, lower[4] = {};
 #pragma unroll
-      for (uint32_t i = 0; i < 4; i++) out[c][d][i] = out[c][d][i] * (i % 2 ? odd : even) + (upper[d][i] + lower[d][i]);
+      for (uint32_t k = 0; k < S::KEYS / 16; k++) {
+        // A lane has 4 neighbouring weights, which the product takes as its columns 2c, 2c + 1, 2c + 8, 2c + 9; values
+        // follow.
+        const uint32_t row = 16 * k + lane % 8 / 2 * 4 + lane % 2 + lane / 16 * 2;
+        uint32_t values[4];
+        const uint32_t chunk = (warp * S::DIM_TILES + d) * 2 + lane / 8 % 2;
+        tile::load_transposed(values, tile::shared_address(prompt_shared) + unit_start(tile, 1) + value_piece(row, chunk));
+        tile::multiply_add(upper, values, upper_weights[k][0], upper_weights[k][1]);
+        tile::multiply_add(lower, values, lower_weights[k][0], lower_weights[k][1]);
+      }
+#pragma unroll
+      for (uint32_t i = 0; i < 4; i++) out[c][d][i] = out[c][d][i] * (i % 2 ? odd : even) + (upper[i] + lower[i]);
     }
   }
 
@@ -291,7 +291,7 @@ __device__ __forceinline__ void attend(const PromptAttentionArgs& args) {
 }  // namespace prompt
 
 #define ATTENTION(DIM)                                                                                     \
-  extern "C" __global__ void __launch_bounds__(prompt::Shape<DIM>::THREADS, 1)                             \
+  extern "C" __global__ void __launch_bounds__(prompt::Shape<DIM>::THREADS, 2)                             \
       prefill_attention_##DIM(const __grid_constant__ PromptAttentionArgs args) {                          \
     prompt::attend<DIM>(args);                                                                             \
   }

@@ -36,51 +36,70 @@ __device__ __forceinline__ void run(const ProductArgs& args) {
   auto row_of = [&](uint32_t i) { return first_row + (pair ? i % (ROWS / 2) : i); };
   const uint32_t own_row = threadIdx.x / 16 * (pair ? 2 : 4), own_token = threadIdx.x % 16 * 4;
   float sums[4][4] = {};
+  // A thread fetches the same rows and vectors of every step, a step ahead.
+  constexpr uint32_t FETCHES = ROWS * COLUMNS / 4 / THREADS, QUADS = COLUMNS / 4;
+  const uint32_t quad = threadIdx.x % QUADS;
+  uint64_t row[FETCHES];
+  uint32_t entry[FETCHES];
+  float4 w[FETCHES], x[FETCHES];
+#pragma unroll
+  for (uint32_t i = 0; i < FETCHES; i++) {
+    const uint32_t local = threadIdx.x / QUADS + i * (THREADS / QUADS);
+    row[i] = matrix_row(args, tile.expert, min(row_of(local), args.rows - 1), pair && local >= ROWS / 2);
+    entry[i] = tile.entry(args, local);
+    if (entry[i] != NO_ROW) entry[i] /= args.divide;
+  }
+  auto fetch = [&](uint32_t begin) {
+    const uint32_t column = begin + quad * 4;
+#pragma unroll
+    for (uint32_t i = 0; i < FETCHES; i++) {
+      const bool second = pair && threadIdx.x / QUADS + i * (THREADS / QUADS) >= ROWS / 2;
+      w[i] = x[i] = make_float4(0, 0, 0, 0);
+      if (column >= columns) continue;
+      w[i] = weights(second && !args.fused ? args.up : args.matrix, row[i], column);
+      const uint64_t at = static_cast<uint64_t>(entry[i]) * columns + column;
+      if (entry[i] != NO_ROW) x[i] = __ldcg(reinterpret_cast<const float4*>(args.values + at));
+    }
+  };
+  fetch(0);
   for (uint32_t begin = 0; begin < columns; begin += COLUMNS) {
-    for (uint32_t i = threadIdx.x; i < ROWS * COLUMNS / 4; i += THREADS) {
-      const uint32_t local = i / (COLUMNS / 4), quad = i % (COLUMNS / 4), column = begin + quad * 4;
-      const bool second = pair && local >= ROWS / 2;
-      const uint64_t row = matrix_row(args, tile.expert, min(row_of(local), args.rows - 1), second);
-      float4 w = make_float4(0, 0, 0, 0), x = w;
-      if (column < columns) w = weights(second && !args.fused ? args.up : args.matrix, row, column);
-      put(0, quad, local, w);
-      const uint32_t entry = tile.entry(args, local);
-      if (column < columns && entry != NO_ROW) {
-        const uint64_t vector = entry / args.divide;
-        x = __ldcg(reinterpret_cast<const float4*>(args.values + vector * columns + column));
-      }
-      put(X, quad, local, x);
+#pragma unroll
+    for (uint32_t i = 0; i < FETCHES; i++) {
+      const uint32_t local = threadIdx.x / QUADS + i * (THREADS / QUADS);
+      put(0, quad, local, w[i]);
+      put(X, quad, local, x[i]);
     }
     __syncthreads();
+    fetch(begin + COLUMNS);
 #pragma unroll 8
     for (uint32_t k = 0; k < COLUMNS; k++) {
-      float w[4];
+      float of_rows[4];
       if (pair) {
 #pragma unroll
-        for (uint32_t r = 0; r < 4; r++) w[r] = shared_at<float>((k * PITCH + own_row + r % 2 + r / 2 * (ROWS / 2)) * 4);
+        for (uint32_t r = 0; r < 4; r++) of_rows[r] = shared_at<float>((k * PITCH + own_row + r % 2 + r / 2 * (ROWS / 2)) * 4);
       } else {
         const float4 four = shared_at<float4>((k * PITCH + own_row) * 4);
-        w[0] = four.x, w[1] = four.y, w[2] = four.z, w[3] = four.w;
+        of_rows[0] = four.x, of_rows[1] = four.y, of_rows[2] = four.z, of_rows[3] = four.w;
       }
       const float4 four = shared_at<float4>(X + (k * PITCH + own_token) * 4);
-      const float x[4] = {four.x, four.y, four.z, four.w};
+      const float of_vectors[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
       for (uint32_t r = 0; r < 4; r++) {
 #pragma unroll
-        for (uint32_t t = 0; t < 4; t++) sums[r][t] = fmaf(w[r], x[t], sums[r][t]);
+        for (uint32_t t = 0; t < 4; t++) sums[r][t] = fmaf(of_rows[r], of_vectors[t], sums[r][t]);
       }
     }
     __syncthreads();
   }
 #pragma unroll
   for (uint32_t t = 0; t < 4; t++) {
-    const uint32_t entry = tile.entry(args, own_token + t);
-    if (entry == NO_ROW) continue;
+    const uint32_t to = tile.entry(args, own_token + t);
+    if (to == NO_ROW) continue;
 #pragma unroll
     for (uint32_t r = 0; r < 4; r++) {
       if (pair && r >= 2) break;
-      const uint32_t row = first_row + own_row + r;
-      if (row < args.rows) put_sum(args, entry, row, pair ? gated(args, sums[r][t], sums[r + 2 > 3 ? 3 : r + 2][t]) : sums[r][t]);
+      const uint32_t own = first_row + own_row + r;
+      if (own < args.rows) put_sum(args, to, own, pair ? gated(args, sums[r][t], sums[r + 2 > 3 ? 3 : r + 2][t]) : sums[r][t]);
     }
   }
 }

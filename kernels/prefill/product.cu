@@ -1,7 +1,7 @@
 // Rows of a quantised matrix, or of the experts', times the vectors of a batch.
 //
 // A block of 4 warps takes 128 rows (of a pair 64 of each projection) and up to 64 vectors, a warp 32 rows in two tiles of 16 and
-// all vectors, 8 at a time; tiles without vectors are skipped. Columns come in steps of 128 through two buffers, copied
+// all vectors, 16 at a time; those without vectors are skipped. Columns come in steps of 128 through two buffers, copied
 // asynchronously: rows as they are in memory, vectors as int8 planes. A vector's int16 is upper * 256 + lower: a group of 32
 // costs two products of tensor cores, whose sum is exact in int32, as decode's is. Then it becomes f32 and is multiplied by
 // the factors of row and vector, group after group from the first to the last.
@@ -106,35 +106,45 @@ struct Block {
     __syncwarp();
   }
 
-  // Adds a group's products of 16 rows and 8 vectors. `of_rows` are the shares of rows g and g + 8, `of_vectors` the factors of
-  // vectors 2t and 2t + 1.
-  static __device__ __forceinline__ void add(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&x)[4], const float2 (&of_rows)[2],
-                                             const float2 (&of_vectors)[2]) {
-    auto product = [&](int (&c)[4], uint32_t upper0, uint32_t upper1, uint32_t lower0, uint32_t lower1) {
-      tile::multiply_signed(c, a, upper0, upper1);
+  // The products of a group's 32 rows and 16 vectors, tile by tile. `KEEP` says which halves of the 32 columns count: products
+  // depend on each other in pairs, so four of them go side by side.
+  template <uint32_t KEEP>
+  static __device__ __forceinline__ void products(int (&c)[2][2][4], const uint32_t (&a)[2][4], const uint32_t (&x)[2][4]) {
+    const bool first = KEEP & 1, last = KEEP & 2;
 #pragma unroll
-      for (int i = 0; i < 4; i++) c[i] *= 256;
-      tile::multiply_unsigned(c, a, lower0, lower1);
-    };
+    for (uint32_t n = 0; n < 4; n++) tile::multiply_signed(c[n / 2][n % 2], a[n % 2], first ? x[n / 2][0] : 0, last ? x[n / 2][1] : 0);
+#pragma unroll
+    for (uint32_t n = 0; n < 16; n++) c[n / 8][n / 4 % 2][n % 4] *= 256;
+#pragma unroll
+    for (uint32_t n = 0; n < 4; n++) tile::multiply_unsigned(c[n / 2][n % 2], a[n % 2], first ? x[n / 2][2] : 0, last ? x[n / 2][3] : 0);
+  }
+
+  // Adds a group's products of 32 rows and 16 vectors, two subtiles from `j` on. `of_rows` are the shares of rows g and g + 8
+  // of both tiles, `of_vectors` the factors of vectors 2t and 2t + 1 of both subtiles.
+  static __device__ __forceinline__ void add(float (&sums)[2][SUBTILES][4], uint32_t j, const uint32_t (&a)[2][4], const uint32_t (&x)[2][4],
+                                             const float2 (&of_rows)[2][2], const float2 (&of_vectors)[2][2]) {
+    int c[2][2][4] = {};
     if constexpr (S::HALVES) {
-      int first[4] = {}, last[4] = {};
-      product(first, x[0], 0, x[2], 0);
-      product(last, 0, x[1], 0, x[3]);
+      int last[2][2][4] = {};
+      products<1>(c, a, x);
+      products<2>(last, a, x);
 #pragma unroll
-      for (int i = 0; i < 4; i++) {
-        const float2 r = of_rows[i / 2];
-        const float scaled = fmaf(r.y, static_cast<float>(last[i]), r.x * static_cast<float>(first[i]));
-        sums[i] = fmaf(of_vectors[i % 2].x, scaled, sums[i]);
+      for (uint32_t n = 0; n < 16; n++) {
+        const uint32_t s = n / 8, mi = n / 4 % 2, i = n % 4;
+        const float2 r = of_rows[mi][i / 2];
+        const float scaled = fmaf(r.y, static_cast<float>(last[s][mi][i]), r.x * static_cast<float>(c[s][mi][i]));
+        sums[mi][j + s][i] = fmaf(of_vectors[s][i % 2].x, scaled, sums[mi][j + s][i]);
       }
       return;
     }
-    int c[4] = {};
-    product(c, x[0], x[1], x[2], x[3]);
+    products<3>(c, a, x);
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      const float2 r = of_rows[i / 2], v = of_vectors[i % 2];
-      sums[i] = fmaf(r.x * v.x, static_cast<float>(c[i]), sums[i]);
-      if constexpr (S::MINIMUM) sums[i] = fmaf(r.y, v.y, sums[i]);
+    for (uint32_t n = 0; n < 16; n++) {
+      const uint32_t s = n / 8, mi = n / 4 % 2, i = n % 4;
+      const float2 r = of_rows[mi][i / 2], v = of_vectors[s][i % 2];
+      float& sum = sums[mi][j + s][i];
+      sum = fmaf(r.x * v.x, static_cast<float>(c[s][mi][i]), sum);
+      if constexpr (S::MINIMUM) sum = fmaf(r.y, v.y, sum);
     }
   }
 
@@ -153,17 +163,20 @@ struct Block {
         for (uint32_t i = 0; i < 2; i++) of_rows[mi][i] = shared_at<float2>(L::SHARES + (group * ROWS + first + g + i * 8) * 8);
       }
 #pragma unroll
-      for (uint32_t j = 0; j < SUBTILES; j++) {
+      for (uint32_t j = 0; j < SUBTILES; j += 2) {
+        // What lies there of vectors that are not is multiplied and forgotten.
         if (j * 8 >= tile.count) break;
-        uint32_t x[4];
-        tile::load_matrices(x, x_at + j * 8 * QUANT_PITCH + group * 64);
-        float2 of_vectors[2];
+        uint32_t x[2][4];
+        float2 of_vectors[2][2];
 #pragma unroll
-        for (uint32_t i = 0; i < 2; i++) {
-          of_vectors[i] = shared_at<float2>(buffer + L::FACTORS + (j * 8 + 2 * t + i) * FACTOR_PITCH + group * 8);
+        for (uint32_t s = 0; s < 2; s++) {
+          tile::load_matrices(x[s], x_at + (j + s) * 8 * QUANT_PITCH + group * 64);
+#pragma unroll
+          for (uint32_t i = 0; i < 2; i++) {
+            of_vectors[s][i] = shared_at<float2>(buffer + L::FACTORS + ((j + s) * 8 + 2 * t + i) * FACTOR_PITCH + group * 8);
+          }
         }
-#pragma unroll
-        for (uint32_t mi = 0; mi < 2; mi++) add(sums[mi][j], a[mi], x, of_rows[mi], of_vectors);
+        add(sums, j, a, x, of_rows, of_vectors);
       }
     }
   }

@@ -20,7 +20,7 @@ pub struct Amalgam {
 }
 
 /// Joins `units` (paths from `kernels/`) in their order. Our own headers (`#include "x.cuh"`, beside the includer or in
-/// `kernels/include/`) are inlined where they are first included, so they must not stand inside of a condition;
+/// `kernels/include/`; `"family/x.cuh"` of another family) are inlined where they are first included, so they must not stand inside of a condition;
 /// headers of the toolkit (`#include <x>`) are left to nvcc.
 pub fn amalgamate(root: &Path, units: &[String]) -> Result<Amalgam, String> {
     let mut amalgam = Amalgam {
@@ -89,7 +89,7 @@ fn find_header(root: &Path, includer: &str, name: &str) -> Option<String> {
         return None;
     }
     let (directory, _) = includer.rsplit_once('/')?;
-    [directory, "kernels/include"]
+    [directory, "kernels/include", "kernels"]
         .iter()
         .map(|directory| format!("{directory}/{name}"))
         .find(|path| root.join(path).is_file())

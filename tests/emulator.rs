@@ -124,14 +124,29 @@ fn numbers(file: &[u8]) -> Vec<f64> {
         .collect()
 }
 
+/// As [`scores`], the first tokens in prompts.
+fn prompt_scores(mut command: Command, model: &Path, tokens: &Path, lengths: &str) -> Vec<u8> {
+    let out = model.with_extension("npy");
+    command
+        .args(["score", "--device", "cuda", "--prompts", lengths])
+        .args(["--model", text(model), "--tokens", text(tokens)])
+        .args(["--out", text(&out)]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{model:?}: {}", stderr(&output));
+    fs::read(out).unwrap()
+}
+
 /// Largest difference of two files' logits, over the deviation of the second's.
 fn distance(ours: &[u8], theirs: &[u8]) -> f64 {
-    let (ours, theirs) = (numbers(ours), numbers(theirs));
+    distance_of(&numbers(ours), &numbers(theirs))
+}
+
+fn distance_of(ours: &[f64], theirs: &[f64]) -> f64 {
     assert_eq!(ours.len(), theirs.len());
     let count = theirs.len() as f64;
     let mean = theirs.iter().sum::<f64>() / count;
     let squares: f64 = theirs.iter().map(|x| (x - mean).powi(2)).sum();
-    let differences = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+    let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
     // A logit that is no number is as far away as can be.
     let largest = differences.fold(0.0, |a: f64, b| if b <= a { a } else { b });
     match ours.iter().all(|x| x.is_finite()) {
@@ -183,6 +198,51 @@ fn compare(built: &Built, name: &str, model: &Path, tokens: &Path) -> Vec<f64> {
     numbers(&first)
 }
 
+/// Reads the same ids in prompts: rows behind them, and behind what follows token by token, are those of the processor,
+/// and how a text is cut makes no difference to the bits.
+fn compare_prompts(built: &Built, name: &str, model: &Path, tokens: &Path, count: usize) {
+    let engine = Path::new(ENGINE);
+    let theirs = numbers(&scores(Command::new(engine), model, tokens, "cpu"));
+    let vocabulary = theirs.len() / count;
+    let lists = [
+        vec![count],
+        vec![7, count - 7],
+        vec![1; 3],
+        vec![count - 10],
+        vec![3, count - 13],
+    ];
+    let mut last: Vec<Vec<f64>> = Vec::new();
+    for (index, lengths) in lists.iter().enumerate() {
+        let mut command = with_gpu(built, engine);
+        command.envs(ORDERS[index % 2].iter().copied());
+        let words: Vec<String> = lengths.iter().map(usize::to_string).collect();
+        let ours = timed(name, || {
+            numbers(&prompt_scores(command, model, tokens, &words.join(",")))
+        });
+        // Rows stand behind each prompt, then behind every token.
+        let mut ends: Vec<usize> = Vec::new();
+        for length in lengths {
+            ends.push(ends.last().unwrap_or(&0) + length);
+        }
+        ends.extend(ends.last().unwrap() + 1..=count);
+        assert_eq!(ours.len(), ends.len() * vocabulary);
+        let mut largest: f64 = 0.0;
+        for (row, end) in ends.iter().enumerate() {
+            let ours = &ours[row * vocabulary..][..vocabulary];
+            let theirs = &theirs[(end - 1) * vocabulary..][..vocabulary];
+            largest = largest.max(distance_of(ours, theirs));
+        }
+        println!("{name}, prompts of {lengths:?}: largest difference {largest:.1e} sigma");
+        assert!(largest <= LIMIT_SIGMA, "{name}, {lengths:?}: {largest}");
+        last.push(ours[ours.len() - vocabulary..].to_vec());
+    }
+    assert!(last[0] == last[1], "{name}: two prompts are not one");
+    assert!(
+        last[3] == last[4],
+        "{name}: decode behind two prompts differs"
+    );
+}
+
 /// Keys and values are f16 on the GPU and f32 on the processor, which is most of the difference.
 const LIMIT_SIGMA: f64 = 3e-3;
 
@@ -198,6 +258,7 @@ fn compare_made(name: &str, architecture: &Architecture, seeds: &[u64]) {
     for seed in seeds {
         fs::write(path("model.gguf"), models::file(architecture, *seed)).unwrap();
         compare(&built, name, &path("model.gguf"), &path("ids"));
+        compare_prompts(&built, name, &path("model.gguf"), &path("ids"), 24);
     }
 }
 
@@ -231,6 +292,7 @@ fn files_of_another_program_give_the_logits_of_the_processor() {
         let logits = compare(&built, name, &model, &tokens);
         let ids: Vec<u32> = ids.iter().map(|id| id.parse().unwrap()).collect();
         let divergence = divergence_from_reference(&logits, &model, &ids);
+        compare_prompts(&built, name, &model, &tokens, ids.len());
         println!("{name}: {divergence:.1e} nats from the reference");
         assert!(divergence <= 1e-4, "{name}: {divergence:e} nats");
     }

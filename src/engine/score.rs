@@ -15,6 +15,14 @@ pub enum ScoreError {
     /// The array could not be written.
     #[error("cannot write logits: {0}")]
     Write(#[from] io::Error),
+    /// The prompts asked for are none that the ids have.
+    #[error("expected prompts of 1 and more of {ids} tokens in all, found {prompts:?}")]
+    Prompts {
+        /// How many ids there are.
+        ids: usize,
+        /// Lengths asked for.
+        prompts: Vec<usize>,
+    },
 }
 
 /// Why a text is no list of token ids.
@@ -61,22 +69,40 @@ pub fn parse_ids(text: &str) -> Result<Vec<u32>, IdsError> {
     }
 }
 
-/// Writes the logits behind each of `ids`, which are appended one after another to what the engine has read:
-/// a `.npy` file of float32, \[ids\]\[vocabulary\].
+/// Writes the logits behind `ids`, which are appended to what the engine has read: the first as prompts of the lengths
+/// `prompts`, the others one after another. A `.npy` file of float32, \[prompts and other ids\]\[vocabulary\].
 ///
 /// # Errors
 ///
-/// Those of the engine, and of the writer.
+/// Those of the engine, and of the writer; `Prompts` for an empty one, or more than there are ids.
 pub fn score(
     engine: &mut dyn Engine,
     ids: &[u32],
+    prompts: &[usize],
     output: &mut impl Write,
 ) -> Result<(), ScoreError> {
-    for (row, id) in ids.iter().enumerate() {
-        engine.step(*id)?;
+    let in_prompts = prompts.iter().try_fold(0usize, |all, length| {
+        let sum = all.checked_add(*length)?;
+        (*length > 0 && sum <= ids.len()).then_some(sum)
+    });
+    let Some(in_prompts) = in_prompts else {
+        return Err(ScoreError::Prompts {
+            ids: ids.len(),
+            prompts: prompts.to_vec(),
+        });
+    };
+    let rows = prompts.len() + ids.len() - in_prompts;
+    let mut rest = ids;
+    for row in 0..rows {
+        let (next, behind) = rest.split_at(prompts.get(row).copied().unwrap_or(1));
+        match (next, row < prompts.len()) {
+            ([id], false) => engine.step(*id)?,
+            (prompt, _) => engine.prefill(prompt)?,
+        }
+        rest = behind;
         let logits = engine.logits();
         if row == 0 {
-            output.write_all(&npy_header(ids.len(), logits.len()))?;
+            output.write_all(&npy_header(rows, logits.len()))?;
         }
         let bytes: Vec<u8> = logits
             .iter()

@@ -340,7 +340,7 @@ fn ids_are_decimal_and_separated_by_white_space() {
 #[test]
 fn scores_are_an_array_of_float32() {
     let mut bytes = Vec::new();
-    score(&mut Fake::new(9), &[3, 4], &mut bytes).unwrap();
+    score(&mut Fake::new(9), &[3, 4], &[], &mut bytes).unwrap();
     // Layout of a version 1.0 file: numpy.lib.format's documentation.
     assert_eq!(bytes[..8], *b"\x93NUMPY\x01\x00");
     let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
@@ -363,6 +363,6 @@ fn scores_are_an_array_of_float32() {
 
 #[test]
 fn a_refused_id_is_an_error_and_not_a_shorter_array() {
-    let refused = score(&mut Fake::new(9), &[3, 9999], &mut Vec::new());
+    let refused = score(&mut Fake::new(9), &[3, 9999], &[], &mut Vec::new());
     assert!(matches!(refused, Err(ScoreError::Engine(_))));
 }

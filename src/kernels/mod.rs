@@ -4,6 +4,7 @@ mod calibration;
 pub mod decode;
 mod load;
 mod memory;
+pub mod prefill;
 pub mod tuning;
 
 pub use calibration::{Calibration, ChaseLevel, Cycle, Edge, Precision};

@@ -123,6 +123,15 @@ inline uint32_t __reduce_min_sync(uint32_t mask, uint32_t x) {
   });
 }
 
+// Bit l says whether lane l gave something true.
+inline uint32_t __ballot_sync(uint32_t mask, int x) {
+  const uint32_t own = x ? 1u << threadIdx.x % 32 : 0;
+  return emulator::reduce(mask, own, emulator::Meeting::BALLOT, [](emulator::Deposit* lanes, uint32_t among) {
+    emulator::join_reduction(lanes, among, [](uint32_t a, uint32_t b) { return a | b; });
+  });
+}
+inline int __popc(uint32_t x) { return __builtin_popcount(x); }
+
 template <class T>
 inline T __ldg(const T* p) {
   return emulator::load(p);

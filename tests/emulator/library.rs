@@ -66,7 +66,8 @@ pub fn built() -> Option<Built> {
     let _guard = BUILDING.lock();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own = root.join("tests/emulator");
-    let digest = digest_of(&[own.clone(), root.join("kernels/decode")]);
+    let folders = ["kernels/decode", "kernels/prefill"].map(|folder| root.join(folder));
+    let digest = digest_of(&[&[own.clone()], &folders[..]].concat());
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let directory = parent.join(format!("emulator-{}", &digest[..16]));
     let built = Built {

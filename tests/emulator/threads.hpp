@@ -21,7 +21,7 @@ extern unsigned char* dynamic_shared;
 extern uint32_t dynamic_bytes;
 
 // What lanes of a warp do together; lanes that meet must do the same.
-enum class Meeting : uint32_t { NONE, SHUFFLE, REDUCE_MAX, REDUCE_MIN, SYNC, MATRICES, MULTIPLY };
+enum class Meeting : uint32_t { NONE, SHUFFLE, REDUCE_MAX, REDUCE_MIN, SYNC, MATRICES, MULTIPLY, BALLOT };
 
 // What a lane hands over, and what it gets.
 struct Deposit {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use sparkbench::build_info::BuildInfoError;
-use sparkbench::engine::{EngineError, IdsError, ServeError, code_of};
+use sparkbench::engine::{EngineError, IdsError, ScoreError, ServeError, code_of};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -20,6 +20,8 @@ pub enum CommandError {
     Read { path: PathBuf, cause: io::Error },
     #[error("{}: {error}", path.display())]
     Ids { path: PathBuf, error: IdsError },
+    #[error("--prompts: {0}")]
+    Prompts(ScoreError),
     #[error("cannot write {}: {cause}", path.display())]
     Write { path: PathBuf, cause: io::Error },
     #[error("cannot write to standard output: {0}")]
@@ -42,6 +44,7 @@ impl CommandError {
             Self::Serve(error) => error.hint(),
             Self::Read { .. }
             | Self::Ids { .. }
+            | Self::Prompts(_)
             | Self::Write { .. }
             | Self::Print(_)
             | Self::Signals(_)
@@ -54,7 +57,7 @@ impl CommandError {
             Self::BuildInfo(BuildInfoError::Embedded { .. }) | Self::Signals(_) | Self::Json(_) => {
                 1
             }
-            Self::BuildInfo(_) | Self::Read { .. } | Self::Ids { .. } => 2,
+            Self::BuildInfo(_) | Self::Read { .. } | Self::Ids { .. } | Self::Prompts(_) => 2,
             Self::NoImages { .. } => 4,
             Self::Engine(error) => code_of(error).number(),
             Self::Serve(error) => error.code().number(),

@@ -1,9 +1,9 @@
-//! `spark-engine profile`: where a token's time on the GPU goes.
+//! `spark-engine profile`: where the time of a token, or of a prompt, goes on the GPU.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use sparkbench::engine::cuda::CudaEngine;
+use sparkbench::engine::cuda::{CudaEngine, PromptProfile};
 use sparkbench::engine::{Engine, Options, Profile};
 
 use super::error::CommandError;
@@ -21,15 +21,26 @@ pub struct ProfileArguments {
         default_value = "0"
     )]
     depth: Vec<usize>,
+    /// Lengths of prompts to take apart instead, separated by commas; their ids are made up
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',')]
+    prompts: Vec<usize>,
 }
 
 pub fn profile(arguments: &ProfileArguments) -> Result<(), CommandError> {
+    let longest = arguments.prompts.iter().copied().max().unwrap_or(0);
     let deepest = arguments.depth.iter().copied().max().unwrap_or(0);
     let options = Options {
-        context: Some(deepest.saturating_add(CudaEngine::PROFILED)),
+        context: Some(longest.max(deepest.saturating_add(CudaEngine::PROFILED))),
         ..Options::default()
     };
     let mut engine = CudaEngine::open(&arguments.model, options)?;
+    for prompt in &arguments.prompts {
+        let profile = engine.profile_prompt(*prompt)?;
+        print_prompt(&profile).map_err(CommandError::Print)?;
+    }
+    if !arguments.prompts.is_empty() {
+        return Ok(());
+    }
     for depth in &arguments.depth {
         let profile = engine.profile(*depth)?;
         print(&profile).map_err(CommandError::Print)?;
@@ -71,6 +82,29 @@ fn print(profile: &Profile) -> io::Result<()> {
         bytes,
         (profile.token_ns, None),
     )
+}
+
+fn print_prompt(profile: &PromptProfile) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let rate = profile.tokens as f64 / (profile.ns.max(1) as f64 / 1e9);
+    writeln!(
+        out,
+        "prompt of {} tokens: {:.2} ms, {rate:.0} tokens/s; its last {}:",
+        profile.tokens,
+        profile.ns as f64 / 1e6,
+        profile.batch
+    )?;
+    let sum = profile.launches.iter().map(|one| one.ns).sum::<u64>();
+    for one in &profile.launches {
+        let (name, us) = (&one.name, one.ns as f64 / 1e3);
+        let share = 100.0 * one.ns as f64 / sum.max(1) as f64;
+        writeln!(
+            out,
+            "{name:<28} {:>8} {us:>10.1} us {share:>5.1} %",
+            one.launches
+        )?;
+    }
+    writeln!(out, "{:<28} {:>8} {:>10.1} us", "sum", "", sum as f64 / 1e3)
 }
 
 fn row(

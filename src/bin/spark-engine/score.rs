@@ -20,6 +20,10 @@ pub struct ScoreArguments {
     /// Where to write the logits: a .npy file of float32, [tokens, vocabulary], one row behind each token
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Lengths of prompts that the first tokens are read in, each as a whole, with one row behind it; the tokens behind
+    /// them are read one by one
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    prompts: Vec<usize>,
     /// What to compute on
     #[arg(long, value_enum, default_value_t = DeviceArgument::Cpu)]
     device: DeviceArgument,
@@ -47,7 +51,7 @@ pub fn score(arguments: &ScoreArguments) -> Result<(), CommandError> {
         ..Options::default()
     };
     let mut engine = engine::open(arguments.device.into(), &arguments.model, options)?;
-    let written = write_scores(engine.as_mut(), &ids, &arguments.out);
+    let written = write_scores(engine.as_mut(), &ids, arguments);
     // Half an array is none.
     if written.is_err() && arguments.out.is_file() {
         let _ = fs::remove_file(&arguments.out);
@@ -55,15 +59,22 @@ pub fn score(arguments: &ScoreArguments) -> Result<(), CommandError> {
     written
 }
 
-fn write_scores(engine: &mut dyn Engine, ids: &[u32], path: &Path) -> Result<(), CommandError> {
+fn write_scores(
+    engine: &mut dyn Engine,
+    ids: &[u32],
+    arguments: &ScoreArguments,
+) -> Result<(), CommandError> {
+    let path = &arguments.out;
     let failed = |cause| CommandError::Write {
-        path: path.to_owned(),
+        path: path.clone(),
         cause,
     };
     let file = File::create(path).map_err(failed)?;
-    engine::score(engine, ids, &mut BufWriter::new(file)).map_err(|error| match error {
+    let mut file = BufWriter::new(file);
+    engine::score(engine, ids, &arguments.prompts, &mut file).map_err(|error| match error {
         ScoreError::Engine(error) => error.into(),
         ScoreError::Write(cause) => failed(cause),
+        prompts @ ScoreError::Prompts { .. } => CommandError::Prompts(prompts),
     })
 }
 

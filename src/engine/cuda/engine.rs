@@ -8,11 +8,13 @@ use crate::engine::{Device, EachToken, Engine, EngineError, Options, Profile, li
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::KernelError;
 use crate::kernels::decode::Decode;
+use crate::kernels::prefill::Prefill;
 use crate::model::Architecture;
 
 use super::memory;
 use super::plan::{Place, Plan, plan};
 use super::planner::Source;
+use super::prompt_profile::PromptProfile;
 use super::run::{AHEAD, RING, Runner, TRACE_STEPS};
 use super::upload::upload;
 
@@ -36,6 +38,7 @@ pub struct CudaEngine {
     routing: OnceCell<Vec<Vec<u32>>>,
     runner: Runner,
     kernels: Decode,
+    prefill: Prefill,
     /// Weights, caches, state, buffers.
     _memory: Arena,
     // Last: everything above needs the context to be released.
@@ -53,6 +56,7 @@ impl CudaEngine {
     pub fn open(path: &Path, options: Options) -> Result<Self, EngineError> {
         let cuda = Cuda::open(0).map_err(|error| unavailable(&KernelError::Cuda(error)))?;
         let kernels = Decode::load(&cuda).map_err(|error| unavailable(&error))?;
+        let prefill = Prefill::load(&cuda).map_err(|error| unavailable(&error))?;
         let file = Gguf::open(path)?;
         let architecture = Architecture::read(file.metadata(), file.tensors())?;
         architecture.check_tensors(file.tensors())?;
@@ -101,6 +105,7 @@ impl CudaEngine {
             logits: OnceCell::new(),
             routing: OnceCell::new(),
             kernels,
+            prefill,
             _memory: arena,
             cuda,
         })
@@ -108,6 +113,22 @@ impl CudaEngine {
 
     /// Tokens that a context must have room for behind the position of a profile.
     pub const PROFILED: usize = Runner::PROFILED;
+
+    /// Takes a prompt of `tokens` made-up tokens apart; the context is empty afterwards.
+    ///
+    /// # Errors
+    ///
+    /// `ContextFull` without room for it; `Device`.
+    pub fn profile_prompt(&mut self, tokens: usize) -> Result<PromptProfile, EngineError> {
+        limits::check_room(self.context, 0, tokens)?;
+        let vocabulary = self.architecture.vocabulary();
+        let id = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % vocabulary;
+        let ids: Vec<u32> = (0..tokens.max(1) as u64).map(|n| id(n) as u32).collect();
+        let kernels = (&self.kernels, &self.prefill);
+        let profile = self.runner.profile_prompt(&self.cuda, kernels, &ids);
+        self.reset();
+        Ok(profile?)
+    }
 
     /// Notes that a run of `tokens` has appended them, and what was chosen behind the last.
     fn appended(&mut self, tokens: usize, choice: Option<u32>) {
@@ -185,13 +206,25 @@ impl Engine for CudaEngine {
         if ids.is_empty() {
             return Ok(());
         }
+        let (runner, position) = (&self.runner, self.position);
+        runner.prefill(&self.kernels, &self.prefill, position, ids)?;
+        runner.wait()?;
+        let choice = runner.choice(position + ids.len() - 1)?;
+        self.appended(ids.len(), choice);
+        // Experts of the last token alone are kept.
+        self.last_step = Some(0);
+        Ok(())
+    }
+
+    fn step(&mut self, id: u32) -> Result<(), EngineError> {
+        limits::check_ids(&[id], self.architecture.vocabulary())?;
+        limits::check_room(self.context, self.position, 1)?;
         let runner = &self.runner;
-        runner.begin(&self.kernels, self.position, ids)?;
-        runner.queue_forced(ids.len() - 1)?;
+        runner.begin(&self.kernels, self.position, &[id])?;
         runner.queue()?;
         runner.wait()?;
-        let choice = runner.choice(self.position + ids.len() - 1)?;
-        self.appended(ids.len(), choice);
+        let choice = runner.choice(self.position)?;
+        self.appended(1, choice);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use crate::engine::EngineError;
 use crate::kernels::decode::{Address, Head, Matrix, NextToken, Norms, Stage, Token};
 use crate::model::Architecture;
 
+use super::batch::{self, BatchPlan};
 use super::buffers::Buffers;
 use super::planner::{Content, Planner, Source, Step, Upload, check_stage, narrow};
 use super::{gemma, qwen};
@@ -37,17 +38,18 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// All stages; without the head those of a token whose successor is known.
-    pub fn stages(&self, with_head: bool) -> impl Iterator<Item = &Stage> {
-        let head = with_head.then_some(&self.head);
-        let steps = self.layers.iter().chain(head).chain([&self.next_token]);
-        steps.map(|step| &step.stage)
+    /// All stages.
+    pub fn stages(&self) -> impl Iterator<Item = &Stage> {
+        let ends = [&self.head, &self.next_token];
+        self.layers.iter().chain(ends).map(|step| &step.stage)
     }
 }
 
 /// A model on the device.
 pub(super) struct Plan {
     pub steps: Steps,
+    /// The same for many tokens at once, up to the head.
+    pub batch: BatchPlan,
     /// What is copied to the device before the first token.
     pub uploads: Vec<Upload>,
     pub buffers: Buffers,
@@ -90,7 +92,7 @@ pub(super) fn plan(
             (ending, shape.rms_epsilon, scale, shape.logit_cap)
         }
     };
-    let head = Stage::Head(Head {
+    let head = Head {
         norms: Norms {
             x: ending.x,
             kind: ending.kind,
@@ -103,24 +105,27 @@ pub(super) fn plan(
         token: buffers.token,
         rows: vocabulary,
         cap,
-    });
-    check_stage(&head)?;
+    };
+    check_stage(&Stage::Head(head))?;
     let next_token = next_token(embedding, &buffers, scale, vocabulary, place);
+    let layers = std::mem::take(&mut planner.steps);
+    let batch = batch::plan(&mut planner, &layers, (&head, &next_token), positions)?;
     let staging_bytes = planner.uploads.iter().map(staged).max().unwrap_or(0);
     let staging = planner.take(staging_bytes);
     let bytes = planner.used();
     Ok(Plan {
         steps: Steps {
-            layers: planner.steps,
+            layers,
             head: Step {
                 part: "head",
-                stage: head,
+                stage: Stage::Head(head),
             },
             next_token: Step {
                 part: "next token",
-                stage: next_token,
+                stage: Stage::NextToken(next_token),
             },
         },
+        batch,
         uploads: planner.uploads,
         buffers,
         staging,
@@ -135,8 +140,8 @@ fn next_token(
     scale: f32,
     vocabulary: u32,
     place: Place,
-) -> Stage {
-    Stage::NextToken(NextToken {
+) -> NextToken {
+    NextToken {
         embedding,
         token: buffers.token,
         forced: buffers.forced,
@@ -145,7 +150,7 @@ fn next_token(
         scale,
         vocabulary,
         ring_size: place.ring_size,
-    })
+    }
 }
 
 /// Bytes that an upload needs beside its place.

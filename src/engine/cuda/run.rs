@@ -4,10 +4,13 @@ use std::thread;
 
 use crate::device::cuda::{Cuda, CudaError, Graph, HostWords, Span, Stream};
 use crate::engine::Profile;
-use crate::kernels::decode::{Address, Decode};
+use crate::kernels::decode::{Address, Decode, TOKEN_BYTES, Token};
+use crate::kernels::prefill::{Batch, Prefill};
 
+use super::batch::BatchPlan;
 use super::plan::{Plan, Steps, first_token};
 use super::profile::Profiler;
+use super::prompt_profile::{PromptProfile, PromptProfiler};
 
 /// Words of the ring that chosen ids are published in.
 pub(super) const RING: u32 = 64;
@@ -23,12 +26,11 @@ const SPINS: u32 = 2000;
 /// A model whose weights are on the device.
 pub(super) struct Runner {
     steps: Steps,
+    batch: BatchPlan,
     /// All of the plan's memory.
     memory: Span,
     /// A token whose successor the device chooses.
     decode: Graph,
-    /// A token whose successor the host gives: without logits.
-    forced: Graph,
     stream: Stream,
     /// For reading what a token left behind while later ones run.
     beside: Stream,
@@ -55,14 +57,12 @@ impl Runner {
         (layers, used, context, vocabulary): (usize, usize, usize, usize),
     ) -> Result<Self, CudaError> {
         let stream = Stream::new(cuda)?;
-        let capture = |with_head: bool| {
-            stream.capture(|stream| {
-                for (index, stage) in plan.steps.stages(with_head).enumerate() {
-                    kernels.launch(stream, stage, index)?;
-                }
-                Ok(())
-            })
-        };
+        let decode = stream.capture(|stream| {
+            for (index, stage) in plan.steps.stages().enumerate() {
+                kernels.launch(stream, stage, index)?;
+            }
+            Ok(())
+        })?;
         let span = |at: Address, bytes: u64| {
             let offset = at.0.saturating_sub(memory.address());
             memory.part(offset, bytes)
@@ -70,11 +70,10 @@ impl Runner {
         let buffers = &plan.buffers;
         let trace_bytes = u64::from(buffers.trace_stride) * u64::from(buffers.trace_steps) * 4;
         Ok(Self {
-            decode: capture(true)?,
-            forced: capture(false)?,
+            decode,
             beside: Stream::new(cuda)?,
             ring,
-            token: span(buffers.token, crate::kernels::decode::TOKEN_BYTES)?,
+            token: span(buffers.token, TOKEN_BYTES)?,
             ids: span(buffers.forced, context as u64 * 4)?,
             logits: span(buffers.logits, vocabulary as u64 * 4)?,
             trace: span(buffers.trace, trace_bytes)?,
@@ -82,6 +81,7 @@ impl Runner {
             used,
             stream,
             steps: plan.steps,
+            batch: plan.batch,
             memory,
         })
     }
@@ -106,13 +106,62 @@ impl Runner {
         kernels.launch(&self.stream, &self.steps.next_token.stage, 0)
     }
 
-    /// Queues `count` tokens whose successors are among the ids that the run began with.
+    /// Processes `ids`, of which there is at least one, behind `position` tokens; what follows the last is chosen as behind
+    /// a single token, and its experts are those of step 0.
     ///
     /// # Errors
     ///
     /// [`CudaError`].
-    pub fn queue_forced(&self, count: usize) -> Result<(), CudaError> {
-        (0..count).try_for_each(|_| self.stream.replay(&self.forced))
+    pub fn prefill(
+        &self,
+        decode: &Decode,
+        prefill: &Prefill,
+        position: usize,
+        ids: &[u32],
+    ) -> Result<(), CudaError> {
+        self.stream.synchronize()?;
+        // Nothing is under way that could still publish.
+        self.ring.clear();
+        self.stream.upload(ids, self.ids)?;
+        // A context has no more tokens than 32 bits count.
+        let (mut done, mut tokens) = (0, 0);
+        while done < ids.len() {
+            tokens = (ids.len() - done).min(self.batch.tokens as usize);
+            let batch = Batch {
+                ids: Address(self.ids.address()).offset(done as u64 * 4),
+                position: (position + done) as u32,
+                tokens: tokens as u32,
+            };
+            for work in &self.batch.work {
+                prefill.launch(&self.stream, work, batch)?;
+            }
+            done += tokens;
+        }
+        for row in &self.batch.ending {
+            let last = row
+                .from
+                .at
+                .offset((tokens - 1) as u64 * u64::from(row.from.stride) * 4);
+            let [from, to] = [last, row.to].map(|at| self.span(at, row.bytes));
+            self.stream.copy(from?, to?)?;
+        }
+        let token = Token {
+            position: (position + ids.len() - 1) as u32,
+            taken: 0,
+            forced: 0,
+            step: 0,
+            best: 0,
+        };
+        self.stream.upload(&token.words(), self.token)?;
+        for stage in [&self.steps.head.stage, &self.steps.next_token.stage] {
+            decode.launch(&self.stream, stage, 0)?;
+        }
+        Ok(())
+    }
+
+    fn span(&self, at: Address, bytes: u64) -> Result<Span, CudaError> {
+        let offset = at.0.saturating_sub(self.memory.address());
+        self.memory.part(offset, bytes)
     }
 
     /// Queues a token whose successor the device chooses.
@@ -166,6 +215,27 @@ impl Runner {
             stream: &self.stream,
             memory: self.memory,
         }
+    }
+
+    /// Takes a prompt of `ids`, of which there is at least one, apart; the context is good for nothing but a new beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`].
+    pub fn profile_prompt(
+        &self,
+        cuda: &Cuda,
+        (decode, prefill): (&Decode, &Prefill),
+        ids: &[u32],
+    ) -> Result<PromptProfile, CudaError> {
+        let profiler = PromptProfiler {
+            cuda,
+            stream: &self.stream,
+            kernels: prefill,
+            plan: &self.batch,
+            ids: Address(self.ids.address()),
+        };
+        profiler.prompt(ids.len(), || self.prefill(decode, prefill, 0, ids))
     }
 
     /// Tokens that a profile needs room for.

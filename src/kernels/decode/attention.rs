@@ -153,7 +153,7 @@ impl Attention {
         u64::from(heads) * u64::from(splits) * (u64::from(head_dim) + 2) * 4
     }
 
-    pub(super) fn threads_of(head_dim: u32) -> u32 {
+    pub(in crate::kernels) fn threads_of(head_dim: u32) -> u32 {
         32 * warps_of(head_dim)
     }
 

@@ -53,7 +53,7 @@ impl Matrix {
         }
     }
 
-    pub(super) fn parameters(&self) -> Parameters {
+    pub(in crate::kernels) fn parameters(&self) -> Parameters {
         let planes = self.planes.iter();
         planes
             .fold(Parameters::new(), |all, plane| all.pointer(plane.0))
@@ -75,7 +75,7 @@ pub(super) fn numbers_bytes(count: u32) -> u32 {
 }
 
 /// Bytes of shared memory that a vector of `columns` numbers takes in the form that a matrix asks for.
-pub(super) fn vector_bytes(columns: u32, as_values: bool) -> u32 {
+pub(in crate::kernels) fn vector_bytes(columns: u32, as_values: bool) -> u32 {
     match as_values {
         true => numbers_bytes(columns),
         // 16-bit integers, and four numbers for every 32 of them.

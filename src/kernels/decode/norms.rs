@@ -62,7 +62,7 @@ pub enum NormKind {
 
 impl Norms {
     /// Where a vector lies in a block's shared memory: behind the weights that it is made with.
-    pub(super) fn place(&self) -> u32 {
+    pub(in crate::kernels) fn place(&self) -> u32 {
         let own = u32::from(self.weights != [Address::NULL; 2]);
         let (whole, head) = match self.kind {
             NormKind::Plain | NormKind::Norm => (own, 0),
@@ -85,7 +85,7 @@ impl Norms {
             }
     }
 
-    pub(super) fn parameters(&self) -> Parameters {
+    pub(in crate::kernels) fn parameters(&self) -> Parameters {
         let (mut a, mut b, mut residual) = Default::default();
         let (mut of_a, mut of_b, mut of_branch) = Default::default();
         let (mut head, mut scale) = (0, 1.0);

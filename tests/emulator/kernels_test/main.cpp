@@ -57,6 +57,10 @@ int main(int count, char** arguments) {
   done("attention");
   test_delta(gpu, report);
   done("delta rule");
+  test_prefill_products(gpu, report);
+  done("products of a batch");
+  test_prefill_mixing(gpu, report);
+  done("mixing of a batch");
   printf("%d comparisons, %d failed\n", report.count(), report.failed());
   return report.failed() > 0;
 }

@@ -8,3 +8,5 @@ void test_experts(Gpu& gpu, Report& report);
 void test_head(Gpu& gpu, Report& report);
 void test_attention(Gpu& gpu, Report& report);
 void test_delta(Gpu& gpu, Report& report);
+void test_prefill_products(Gpu& gpu, Report& report);
+void test_prefill_mixing(Gpu& gpu, Report& report);

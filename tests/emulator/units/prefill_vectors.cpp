@@ -1,0 +1,15 @@
+// kernels/prefill/vectors.cu
+#include <cuda_fp16.h>
+#include <integer_tile.cuh>
+#include <integers.cuh>
+#include <memory_access.cuh>
+#include <ordering.cuh>
+#include <tile.cuh>
+
+#include "../registry.hpp"
+
+namespace {
+#include "prefill/vectors.cu"
+}  // namespace
+
+KERNEL(VectorsArgs, prefill_vectors)

@@ -32,6 +32,7 @@ namespace delta_batch {
 
 __device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 __device__ __forceinline__ float softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
+__device__ __forceinline__ float dot(float4 a, float4 b) { return a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w; }
 __device__ __forceinline__ float sum_of_warp(float x) {
 #pragma unroll
   for (int offset = 16; offset > 0; offset /= 2) x += __shfl_xor_sync(~0u, x, offset);
@@ -134,26 +135,6 @@ __device__ __forceinline__ T& in_scan(uint32_t byte) {
   return *reinterpret_cast<T*>(scan_shared + byte);
 }
 
-__device__ __forceinline__ void add_products(float4& sums, float4 a, float4 b) {
-  sums = make_float4(fmaf(a.x, b.x, sums.x), fmaf(a.y, b.y, sums.y), fmaf(a.z, b.z, sums.z), fmaf(a.w, b.w, sums.w));
-}
-
-// What a lane needs of a token, whose part of a chunk begins at `at`.
-template <uint32_t QUADS>
-struct Input {
-  float4 q[QUADS], k[QUADS], gate;
-  float value;
-  __device__ __forceinline__ void load(uint32_t at, uint32_t key_dim, uint32_t gates, uint32_t values, uint32_t lane) {
-#pragma unroll
-    for (uint32_t i = 0; i < QUADS; i++) {
-      q[i] = in_scan<float4>(at + (i * LANES + lane) * 16);
-      k[i] = in_scan<float4>(at + (key_dim / 4 + i * LANES + lane) * 16);
-    }
-    gate = in_scan<float4>(at + gates);
-    value = in_scan<float>(at + values + threadIdx.x / LANES * 4);
-  }
-};
-
 // Grid (value_heads, parts of 32 rows): 8 lanes keep a row of the state in registers, over all tokens of the batch. Of the old
 // state S: change = beta * (v - decay * k.S), out = decay * q.S + change * (q.k), S <- decay * S + change * k.
 template <uint32_t KEY_DIM>
@@ -199,28 +180,23 @@ __device__ __forceinline__ void scan(const ScanArgs& args) {
     __syncthreads();
     if (first + CHUNK < args.tokens) fetch(first + CHUNK);
     const uint32_t end = first + CHUNK < args.tokens ? first + CHUNK : args.tokens;
-    // A token's inputs are read while the one in front is computed.
-    Input<QUADS> next;
-    next.load(first % (2 * CHUNK) * C::TOKEN, KEY_DIM, C::GATES, C::VALUES, lane);
     for (uint32_t token = first; token < end; token++) {
-      const Input<QUADS> now = next;
-      const float4 (&k)[QUADS] = now.k;
-      const float4 gate = now.gate;
-      if (token + 1 < end) next.load((token + 1) % (2 * CHUNK) * C::TOKEN, KEY_DIM, C::GATES, C::VALUES, lane);
-      float4 key_sums = make_float4(0, 0, 0, 0), query_sums = key_sums;
+      const uint32_t at = token % (2 * CHUNK) * C::TOKEN;
+      const float4 gate = in_scan<float4>(at + C::GATES);
+      float4 k[QUADS];
+      float key_state = 0, query_state = 0;
 #pragma unroll
       for (uint32_t i = 0; i < QUADS; i++) {
-        add_products(key_sums, k[i], s[i]);
-        add_products(query_sums, now.q[i], s[i]);
+        k[i] = in_scan<float4>(at + (KEY_DIM / 4 + i * LANES + lane) * 16);
+        key_state += dot(k[i], s[i]);
+        query_state += dot(in_scan<float4>(at + (i * LANES + lane) * 16), s[i]);
       }
-      float key_state = key_sums.x + key_sums.y + (key_sums.z + key_sums.w);
-      float query_state = query_sums.x + query_sums.y + (query_sums.z + query_sums.w);
 #pragma unroll
       for (uint32_t offset = LANES / 2; offset > 0; offset /= 2) {
         key_state += __shfl_xor_sync(~0u, key_state, static_cast<int>(offset));
         query_state += __shfl_xor_sync(~0u, query_state, static_cast<int>(offset));
       }
-      const float decay = gate.x, value = exists ? now.value : 0;
+      const float decay = gate.x, value = exists ? in_scan<float>(at + C::VALUES + threadIdx.x / LANES * 4) : 0;
       const float change = gate.y * (value - decay * key_state);
 #pragma unroll
       for (uint32_t i = 0; i < QUADS; i++) {

@@ -66,8 +66,9 @@ pub fn built() -> Option<Built> {
     let _guard = BUILDING.lock();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own = root.join("tests/emulator");
-    let folders = ["kernels/decode", "kernels/prefill"].map(|folder| root.join(folder));
-    let digest = digest_of(&[&[own.clone()], &folders[..]].concat());
+    let kernels = ["kernels/decode", "kernels/prefill"].map(|folder| root.join(folder));
+    let [decode, prefill] = kernels;
+    let digest = digest_of(&[own.clone(), decode, prefill]);
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let directory = parent.join(format!("emulator-{}", &digest[..16]));
     let built = Built {

@@ -74,6 +74,8 @@ __device__ __forceinline__ void multiply_pairs(const ExpertsUpArgs& args, const 
   };
 #pragma unroll 1
   for (uint32_t i = 0; i < args.slots; i++) fetch();
+  // Nothing needs it but the race checker, which takes the vector's halves for unordered without.
+  __syncthreads();
   float sums[2] = {0, 0};
   while (here.pair < pairs) {
     ring.wait();

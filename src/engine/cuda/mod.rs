@@ -14,6 +14,7 @@ mod prompt_profile;
 mod qwen;
 mod rows;
 mod run;
+mod scratch;
 #[cfg(test)]
 mod tests;
 mod upload;

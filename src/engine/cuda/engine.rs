@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use crate::device::cuda::{Arena, Cuda, HostWords, Stream};
+use crate::device::cuda::{Arena, Cuda, CudaError, HostWords, Stream};
 use crate::engine::{Device, EachToken, Engine, EngineError, Options, Profile, limits};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::KernelError;
@@ -139,6 +139,23 @@ impl CudaEngine {
         self.routing = OnceCell::new();
     }
 
+    /// Appends one token, which `queue` queues.
+    fn append<T>(
+        &mut self,
+        id: u32,
+        queue: impl FnOnce(&Runner, &Decode) -> Result<T, CudaError>,
+    ) -> Result<T, EngineError> {
+        limits::check_ids(&[id], self.architecture.vocabulary())?;
+        limits::check_room(self.context, self.position, 1)?;
+        let runner = &self.runner;
+        runner.begin(&self.kernels, self.position, &[id])?;
+        let queued = queue(runner, &self.kernels)?;
+        runner.wait()?;
+        let choice = runner.choice(self.position)?;
+        self.appended(1, choice);
+        Ok(queued)
+    }
+
     /// Appends `first` and all tokens chosen behind it but the last, `tokens` in number, and hands over each choice. The
     /// id chosen last, or none if `each` ended it.
     fn decode(
@@ -217,15 +234,11 @@ impl Engine for CudaEngine {
     }
 
     fn step(&mut self, id: u32) -> Result<(), EngineError> {
-        limits::check_ids(&[id], self.architecture.vocabulary())?;
-        limits::check_room(self.context, self.position, 1)?;
-        let runner = &self.runner;
-        runner.begin(&self.kernels, self.position, &[id])?;
-        runner.queue()?;
-        runner.wait()?;
-        let choice = runner.choice(self.position)?;
-        self.appended(1, choice);
-        Ok(())
+        self.append(id, |runner, _| runner.queue())
+    }
+
+    fn step_by_layers(&mut self, id: u32) -> Result<Vec<f32>, EngineError> {
+        self.append(id, Runner::queue_by_layers)
     }
 
     fn generate(

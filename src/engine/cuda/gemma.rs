@@ -80,6 +80,7 @@ pub(super) fn layers(
             work: &work,
             name: &name,
         };
+        planner.begin_layer();
         layer.attend(planner, &heads, ending)?;
         ending = layer.experts(planner, index)?;
     }

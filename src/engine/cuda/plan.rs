@@ -31,6 +31,9 @@ pub(super) struct Place {
 pub(super) struct Steps {
     /// Between its embedding and its logits.
     pub layers: Vec<Step>,
+    /// Which of those is the first of each layer. Behind it, the residual stream's buffer holds what the layer begins with:
+    /// either the stage leaves it alone, or what ends the layer before is done by this stage.
+    pub begins: Vec<usize>,
     /// Logits and the choice.
     pub head: Step,
     /// The next token's embedding.
@@ -116,6 +119,7 @@ pub(super) fn plan(
     Ok(Plan {
         steps: Steps {
             layers,
+            begins: planner.begins,
             head: Step {
                 part: "head",
                 stage: Stage::Head(head),

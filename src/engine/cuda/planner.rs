@@ -71,6 +71,8 @@ pub(super) struct Planner<'a> {
     pub sm_count: u32,
     pub uploads: Vec<Upload>,
     pub steps: Vec<Step>,
+    /// How many steps were there when each layer began.
+    pub begins: Vec<usize>,
 }
 
 impl<'a> Planner<'a> {
@@ -88,6 +90,7 @@ impl<'a> Planner<'a> {
             sm_count,
             uploads: Vec::new(),
             steps: Vec::new(),
+            begins: Vec::new(),
         }
     }
 
@@ -214,6 +217,11 @@ impl<'a> Planner<'a> {
                 source,
             }),
         }
+    }
+
+    /// What is pushed from here on belongs to the next layer.
+    pub fn begin_layer(&mut self) {
+        self.begins.push(self.steps.len());
     }
 
     /// Appends a stage, which there is a kernel for.

@@ -69,6 +69,7 @@ pub(super) fn layers(
     let work = work(planner, shape, &sizes);
     for (index, kind) in shape.layers.iter().enumerate() {
         let name = |name: &str| format!("blk.{index}.{name}");
+        planner.begin_layer();
         match kind {
             LayerKind::GatedDeltaNet => delta_net(planner, shape, &sizes, buffers, &work, &name)?,
             _ => attention(planner, shape, &sizes, buffers, &work, &name)?,

@@ -57,6 +57,30 @@ fn a_layer_is_six_or_seven_stages() {
     }
 }
 
+/// So the buffer holds what a layer begins with behind the layer's first stage, and the first layer's embedding there too.
+#[test]
+fn a_layers_first_stage_leaves_the_residual_stream_or_finishes_it() {
+    for architecture in [odd_qwen(), odd_gemma()] {
+        let plan = try_plan(&sample(&architecture), 100).unwrap();
+        let x = plan.buffers.x;
+        let begins = &plan.steps.begins;
+        assert_eq!(begins.len(), architecture.layers().len());
+        for (layer, step) in begins.iter().enumerate() {
+            let Stage::Project(project) = &plan.steps.layers[*step].stage else {
+                panic!("layer {layer}")
+            };
+            assert!(project.segments.iter().all(|segment| segment.out != x));
+            match (&architecture, project.norms.kind) {
+                (Architecture::Gemma4(_), NormKind::GemmaNext { residual, .. }) => {
+                    assert!(layer > 0 && residual == x);
+                }
+                (Architecture::Gemma4(_), _) => assert_eq!(layer, 0),
+                (Architecture::Qwen35Moe(_), kind) => assert_eq!(kind, NormKind::Norm),
+            }
+        }
+    }
+}
+
 #[test]
 fn no_two_places_overlap() {
     let all = mixed_samples().into_iter().chain(float_samples());

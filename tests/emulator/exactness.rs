@@ -12,6 +12,8 @@ const MODEL: &str = "EMULATOR_TEST_MODEL";
 
 /// Tokens that show their layers.
 const SHOWN: u32 = 20;
+/// Tokens of a greedy text, which is generated five times over; a GPU's tests have 512.
+const GENERATED: usize = 60;
 
 fn file() -> Option<PathBuf> {
     let file = env::var_os(MODEL).map(PathBuf::from);
@@ -53,5 +55,18 @@ fn each_layer_begins_with_what_it_begins_with_on_the_processor() {
 fn layers() {
     if let Some(file) = file() {
         exact::layers("emulated", &file, SHOWN);
+    }
+}
+
+#[test]
+fn a_greedy_text_is_the_same_however_its_tokens_are_queued() {
+    with_each_model("generation");
+}
+
+#[test]
+#[ignore = "another test starts it"]
+fn generation() {
+    if let Some(file) = file() {
+        exact::generation("emulated", &file, GENERATED);
     }
 }

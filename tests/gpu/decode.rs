@@ -147,6 +147,12 @@ fn each_layer_begins_with_what_it_begins_with_on_the_cpu() {
     with_each_twin(|name, path| exact::layers(name, path, TOKENS));
 }
 
+#[test]
+#[ignore = "needs a GPU"]
+fn a_greedy_text_of_512_tokens_is_the_same_however_its_tokens_are_queued() {
+    with_each_twin(|name, path| exact::generation(name, path, 512));
+}
+
 fn compare(name: &str, found: &mut dyn Engine, expected: &mut dyn Engine) {
     let (mut largest, mut other_experts) = (0.0f64, 0);
     for id in (0..TOKENS).map(|index| (index * index * 31 + 7) % 2048) {

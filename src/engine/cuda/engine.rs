@@ -70,6 +70,7 @@ impl CudaEngine {
             ring_size: RING,
             trace_steps: TRACE_STEPS,
             sm_count: cuda.facts().sm_count,
+            splits_most: options.attention_splits,
         };
         let plan = |context, place| plan(&architecture, &source, context, place);
         let total = cuda.facts().memory_bytes;

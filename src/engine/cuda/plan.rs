@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub trace_steps: u32,
     /// Multiprocessors.
     pub sm_count: u32,
+    /// Most parts that attention cuts a context into, if not as many as fill them.
+    pub splits_most: Option<u32>,
 }
 
 /// What a token passes through.
@@ -70,7 +72,7 @@ pub(super) fn plan(
     context: usize,
     place: Place,
 ) -> Result<Plan, EngineError> {
-    let mut planner = Planner::new(source, place.base, place.sm_count);
+    let mut planner = Planner::new(source, &place);
     let vocabulary = narrow("a vocabulary", architecture.vocabulary())?;
     let positions = narrow("a context", context as u64)?;
     let buffers = Buffers::new(

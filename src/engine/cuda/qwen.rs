@@ -117,7 +117,7 @@ fn check(shape: &Qwen35Moe) -> Result<(), EngineError> {
 }
 
 fn work(planner: &mut Planner, shape: &Qwen35Moe, sizes: &Sizes) -> Work {
-    let splits = Attention::splits(sizes.heads, sizes.kv_heads, sizes.context, planner.sm_count);
+    let splits = planner.splits(sizes.heads, sizes.kv_heads, sizes.context);
     let mixed = sizes.value_width.max(sizes.queries / 2);
     Work {
         projected: planner.take_f32(sizes.channels.max(sizes.queries)),

@@ -19,6 +19,7 @@ const PLACE: Place = Place {
     ring_size: 64,
     trace_steps: 64,
     sm_count: 132,
+    splits_most: None,
 };
 
 fn try_plan(sample: &Sample, context: usize) -> Result<Plan, EngineError> {
@@ -202,6 +203,30 @@ fn sliding_layers_keep_no_more_than_their_window() {
     };
     assert_eq!(capacities(100), [(5, 5), (100, 0)].repeat(2));
     assert_eq!(capacities(3), [(3, 5), (3, 0)].repeat(2));
+}
+
+#[test]
+fn attention_may_be_cut_into_fewer_parts() {
+    let parts = |splits_most| {
+        let sample = sample(&odd_gemma());
+        let file = sample.file();
+        let architecture = Architecture::read(file.metadata(), file.tensors()).unwrap();
+        let bytes = |tensor: &TensorInfo| file.bytes(tensor);
+        let place = Place {
+            splits_most,
+            ..PLACE
+        };
+        let plan = plan(&architecture, &Source::of(&file, &bytes), 100, place).unwrap();
+        let of = |stage: &Stage| match stage {
+            Stage::Attention(attention) => Some(attention.splits),
+            Stage::Combine(combine) => Some(combine.splits),
+            _ => None,
+        };
+        layers(&plan).filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(parts(None), [1, 1, 4, 4].repeat(2));
+    assert_eq!(parts(Some(3)), [1, 1, 3, 3].repeat(2));
+    assert_eq!(parts(Some(0)), [1; 8]);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The CUDA engine, from its host code to the last of its kernels, on a GPU that this machine need not have: `emulator/` is
 //! a libcuda that computes on the processor. It cannot show what depends on the memory model, or speed.
 
+#[path = "gpu/exact.rs"]
+mod exact;
+#[path = "emulator/exactness.rs"]
+mod exactness;
 #[path = "emulator/library.rs"]
 mod library;
 #[path = "emulator/made_up.rs"]

@@ -5,6 +5,7 @@ mod model;
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use sparkbench::build_info::{self, ImageManifest, sha256_hex};
@@ -41,7 +42,7 @@ fn has_kernels() -> bool {
 #[test]
 fn the_help_is_the_documented_one() {
     insta::assert_snapshot!("help", stdout(&spark_engine(&["--help"])));
-    for command in ["serve", "score", "profile", "kernels"] {
+    for command in ["serve", "score", "layers", "profile", "kernels"] {
         let name = format!("help_{command}");
         insta::assert_snapshot!(name, stdout(&spark_engine(&[command, "--help"])));
     }
@@ -69,7 +70,7 @@ fn the_engine_hands_over_its_images_but_not_the_ruler() {
     let printed: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(printed["format"], "sparkbench.kernels/1");
     let families: Vec<_> = printed["images"].as_object().unwrap().keys().collect();
-    assert_eq!(families, ["decode", "memory"]);
+    assert_eq!(families, ["decode", "memory", "prefill"]);
 
     let mut written: Vec<_> = fs::read_dir(&out)
         .unwrap()
@@ -82,7 +83,9 @@ fn the_engine_hands_over_its_images_but_not_the_ruler() {
             "decode.fatbin",
             "decode.json",
             "memory.fatbin",
-            "memory.json"
+            "memory.json",
+            "prefill.fatbin",
+            "prefill.json"
         ]
     );
     let text = fs::read_to_string(out.join("memory.json")).unwrap();
@@ -270,6 +273,45 @@ fn a_text_is_scored_row_by_row() {
             .collect();
         assert_eq!(row, expected);
     }
+}
+
+#[test]
+fn what_each_layer_begins_with_is_written_token_by_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let ids = [3, 14, 15];
+    fs::write(path("ids"), "3 14 15").unwrap();
+    let layers = |tokens: &str, out: &str| {
+        let model = model::model().to_str().unwrap();
+        let (tokens, out) = (path(tokens), path(out));
+        spark_engine(&[
+            "layers", "--model", model, "--tokens", &tokens, "--out", &out,
+        ])
+    };
+    let output = layers("ids", "out.npy");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
+
+    let bytes = fs::read(path("out.npy")).unwrap();
+    let mut engine = engine::open(Device::Cpu, model::model(), Options::default()).unwrap();
+    let streams = ids.map(|id| engine.step_by_layers(id).unwrap()).concat();
+    assert_eq!(streams.len(), ids.len() * 4 * 64);
+    let (header, numbers) = bytes.split_at(bytes.len() - 4 * streams.len());
+    assert!(String::from_utf8_lossy(header).contains("'shape': (3, 4, 64), "));
+    let expected: Vec<u8> = streams.iter().flat_map(|x| x.to_le_bytes()).collect();
+    assert_eq!(numbers, expected);
+
+    fs::write(path("unknown"), "1 2 1024").unwrap();
+    let output = layers("unknown", "unknown.npy");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        stderr(&output),
+        "error: expected token ids below 1024, found 1024\n"
+    );
+    assert!(!Path::new(&path("unknown.npy")).exists());
+    let output = layers("ids", "no/directory.npy");
+    assert_eq!(output.status.code(), Some(8));
+    assert!(stderr(&output).starts_with("error: cannot write "));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #[path = "gpu/decode.rs"]
 mod decode;
+#[path = "gpu/exact.rs"]
+mod exact;
 
 use std::sync::atomic::AtomicBool;
 

@@ -36,6 +36,14 @@ impl Fake {
         (0..tokens).map(|_| next()).collect()
     }
 
+    /// Numbers of the residual stream.
+    pub const EMBEDDING: usize = 3;
+
+    /// The residual stream with which `layer` begins where `id` was the last of `position` tokens.
+    pub fn stream(id: u32, position: usize, layer: usize) -> [f32; Self::EMBEDDING] {
+        [id as f32, position as f32, layer as f32]
+    }
+
     /// Experts of each layer where `id` was the last of `position` tokens.
     pub fn experts(&self, id: u32, position: usize) -> Vec<Vec<u32>> {
         let (experts, used) = self.architecture.experts();
@@ -96,6 +104,14 @@ impl Engine for Fake {
             })
             .collect();
         Ok(())
+    }
+
+    fn step_by_layers(&mut self, id: u32) -> Result<Vec<f32>, EngineError> {
+        self.step(id)?;
+        let stream = |layer| Fake::stream(id, self.tokens.len(), layer);
+        Ok((0..self.architecture.layers().len())
+            .flat_map(stream)
+            .collect())
     }
 
     /// Tokens of id 1.

@@ -44,6 +44,18 @@ pub trait Engine {
         self.prefill(&[id])
     }
 
+    /// [`step`](Engine::step) that gives the residual stream with which each layer begins, \[layers\]\[embedding\]: that of
+    /// layer 0 is the embedding, scaled where the model does so. Whatever follows is the same, bit for bit, as behind `step`.
+    ///
+    /// # Errors
+    ///
+    /// `NotOffered` by engines that cannot; as [`prefill`](Engine::prefill).
+    fn step_by_layers(&mut self, _id: u32) -> Result<Vec<f32>, EngineError> {
+        Err(EngineError::NotOffered {
+            what: "or on the processor to show its layers",
+        })
+    }
+
     /// Logits behind the last token, \[vocabulary\]; empty while there is no token.
     fn logits(&self) -> &[f32];
 

@@ -26,6 +26,9 @@ pub struct Options {
     /// Most bytes of a GPU's memory that may be in use, by whomever; `None` for all. What a smaller GPU could hold is found
     /// out so on a larger one.
     pub memory_limit: Option<u64>,
+    /// Most parts that attention on a GPU cuts a context into; `None` for as many as fill it. Another number is another order
+    /// of sums, as on a GPU of another size.
+    pub attention_splits: Option<u32>,
 }
 
 impl fmt::Display for Device {

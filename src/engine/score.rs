@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use thiserror::Error;
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, npy};
 
 /// Why a text could not be scored.
 #[derive(Debug, Error)]
@@ -102,31 +102,10 @@ pub fn score(
         rest = behind;
         let logits = engine.logits();
         if row == 0 {
-            output.write_all(&npy_header(rows, logits.len()))?;
+            output.write_all(&npy::header(&[rows, logits.len()]))?;
         }
-        let bytes: Vec<u8> = logits
-            .iter()
-            .flat_map(|logit| logit.to_le_bytes())
-            .collect();
-        output.write_all(&bytes)?;
+        output.write_all(&npy::numbers(logits))?;
     }
     output.flush()?;
     Ok(())
-}
-
-/// The header of a `.npy` file, version 1.0, of little-endian float32 in C order; as `numpy.lib.format` documents it:
-/// magic, version, length, and a Python dictionary that is padded so that the numbers begin at a multiple of 64 bytes.
-fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
-    const PREFIX_BYTES: usize = 10;
-    let mut dictionary =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    while !(PREFIX_BYTES + dictionary.len() + 1).is_multiple_of(64) {
-        dictionary.push(' ');
-    }
-    dictionary.push('\n');
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    // At most 128 bytes, whatever the two numbers.
-    header.extend((dictionary.len() as u16).to_le_bytes());
-    header.extend(dictionary.bytes());
-    header
 }

@@ -1,4 +1,4 @@
-//! The session as the harness sees it, and the array as NumPy reads it.
+//! The session as the harness sees it.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,8 @@ use crate::protocol::{ErrorCode, Loaded, Reply, Request, VERSION};
 
 use super::fake::Fake;
 use super::*;
+
+mod arrays;
 
 const HELLO: Request = Request::Hello { version: VERSION };
 
@@ -335,34 +337,4 @@ fn ids_are_decimal_and_separated_by_white_space() {
     let refused = ["", " \n", "1,2", "1 0x2", "+1", "-1", "4294967296", "1 2 x"];
     let lines = refused.map(|text| parse_ids(text).unwrap_err().to_string());
     insta::assert_snapshot!(lines.join("\n"));
-}
-
-#[test]
-fn scores_are_an_array_of_float32() {
-    let mut bytes = Vec::new();
-    score(&mut Fake::new(9), &[3, 4], &[], &mut bytes).unwrap();
-    // Layout of a version 1.0 file: numpy.lib.format's documentation.
-    assert_eq!(bytes[..8], *b"\x93NUMPY\x01\x00");
-    let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let dictionary = str::from_utf8(&bytes[10..10 + header]).unwrap();
-    assert_eq!(
-        dictionary.trim_end_matches([' ', '\n']),
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2048), }"
-    );
-    assert!(dictionary.ends_with('\n'));
-    let numbers = &bytes[10 + header..];
-    assert_eq!((10 + header) % 64, 0);
-    assert_eq!(numbers.len(), 2 * 2048 * 4);
-    let (numbers, _) = numbers.as_chunks::<4>();
-    let at = |row: usize, id: usize| f32::from_le_bytes(numbers[row * 2048 + id]);
-    assert_eq!(
-        (at(0, 3), at(0, 4), at(1, 3), at(1, 7)),
-        (1.0, -4.0, -3.0, 1.0)
-    );
-}
-
-#[test]
-fn a_refused_id_is_an_error_and_not_a_shorter_array() {
-    let refused = score(&mut Fake::new(9), &[3, 9999], &[], &mut Vec::new());
-    assert!(matches!(refused, Err(ScoreError::Engine(_))));
 }

@@ -11,7 +11,7 @@ use sparkbench::{
     quant::TensorType,
 };
 
-use super::gpu;
+use super::{exact, gpu};
 
 /// Tokens that both engines read.
 const TOKENS: u32 = 44;
@@ -113,9 +113,8 @@ fn open(device: Device, path: &Path) -> Box<dyn Engine> {
     engine::open(device, path, options).unwrap()
 }
 
-#[test]
-#[ignore = "needs a GPU"]
-fn the_tiny_twins_of_both_models_agree_with_the_cpu() {
+/// Calls `look` with each mix of both models' tiny twins, in a file.
+fn with_each_twin(look: impl Fn(&str, &Path)) {
     let Some(cuda) = gpu() else { return };
     if decode(&cuda).is_none() {
         return;
@@ -127,15 +126,31 @@ fn the_tiny_twins_of_both_models_agree_with_the_cpu() {
         for mix in Mix::of(model) {
             let plan = synth::plan(model, Scale::Tiny, *mix, 5).unwrap();
             synth::write(&plan, &path, |_| ControlFlow::Continue(())).unwrap();
-            let name = format!("{model} {}", mix.name());
-            compare(
-                &name,
-                open(Device::Cuda, &path).as_mut(),
-                open(Device::Cpu, &path).as_mut(),
-            );
+            look(&format!("{model} {}", mix.name()), &path);
             std::fs::remove_file(&path).unwrap();
         }
     }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn the_tiny_twins_of_both_models_agree_with_the_cpu() {
+    with_each_twin(|name, path| {
+        let (mut found, mut expected) = (open(Device::Cuda, path), open(Device::Cpu, path));
+        compare(name, found.as_mut(), expected.as_mut());
+    });
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn each_layer_begins_with_what_it_begins_with_on_the_cpu() {
+    with_each_twin(|name, path| exact::layers(name, path, TOKENS));
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_greedy_text_of_512_tokens_is_the_same_however_its_tokens_are_queued() {
+    with_each_twin(|name, path| exact::generation(name, path, 512));
 }
 
 fn compare(name: &str, found: &mut dyn Engine, expected: &mut dyn Engine) {

@@ -1,4 +1,4 @@
-//! The system under test: serves a model to the harness, scores texts, and hands over its kernel images.
+//! The system under test: serves a model to the harness, shows what becomes of a text, and hands over its kernel images.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,9 +12,11 @@ use error::CommandError;
 
 mod error;
 mod kernels;
+mod layers;
 mod profile;
 mod score;
 mod serve;
+mod text;
 
 /// The system under test of sparkbench: a MoE inference engine at batch size 1
 #[derive(Parser)]
@@ -30,6 +32,8 @@ enum Command {
     Serve(ServeArgs),
     /// Write the logits behind each token of a text as a NumPy array
     Score(score::ScoreArguments),
+    /// Write what each layer begins with, token by token, as a NumPy array
+    Layers(layers::LayersArguments),
     /// Take a token on the GPU apart: bytes and time of each part of the model
     Profile(profile::ProfileArguments),
     /// Print the manifest of the engine's kernel images as JSON
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         .and_then(|()| match command {
             Command::Serve(arguments) => serve::serve(&arguments),
             Command::Score(arguments) => score::score(&arguments),
+            Command::Layers(arguments) => layers::layers(&arguments),
             Command::Profile(arguments) => profile::profile(&arguments),
             Command::Kernels(arguments) => kernels::kernels(&arguments),
         });

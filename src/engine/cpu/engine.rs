@@ -89,6 +89,12 @@ impl Engine for CpuEngine {
         Ok(())
     }
 
+    fn step_by_layers(&mut self, id: u32) -> Result<Vec<f32>, EngineError> {
+        self.check(&[id])?;
+        let CpuEngine { pool, network, .. } = self;
+        Ok(pool.install(|| network.append_by_layers(id)))
+    }
+
     fn logits(&self) -> &[f32] {
         self.network.logits()
     }

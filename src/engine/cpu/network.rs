@@ -110,15 +110,25 @@ impl Network {
     pub fn append(&mut self, ids: &[u32]) {
         let mut chunks = ids.chunks(CHUNK).peekable();
         while let Some(chunk) = chunks.next() {
-            let x = self.forward(chunk);
+            let x = self.forward(chunk, |_| {});
             if chunks.peek().is_none() {
                 self.logits = self.project(&x);
             }
         }
     }
 
-    /// Passes a chunk of tokens through all layers and gives back what leaves the last one.
-    fn forward(&mut self, ids: &[u32]) -> Activations {
+    /// [`append`](Self::append) of one token; gives the residual stream with which each layer begins,
+    /// \[layers\]\[embedding\].
+    pub fn append_by_layers(&mut self, id: u32) -> Vec<f32> {
+        let mut layers = Vec::new();
+        let x = self.forward(&[id], |x| layers.extend_from_slice(x.values()));
+        self.logits = self.project(&x);
+        layers
+    }
+
+    /// Passes a chunk of tokens through all layers and gives back what leaves the last one. `begins` sees the residual
+    /// stream in front of each layer.
+    fn forward(&mut self, ids: &[u32], mut begins: impl FnMut(&Activations)) -> Activations {
         let mut x = Activations::zeros(ids.len(), self.embedding.columns());
         for (row, id) in x.rows_mut().zip(ids) {
             self.embedding.part(*id as usize, 1).dequantize(row);
@@ -127,6 +137,7 @@ impl Network {
         self.routing.clear();
         self.router.clear();
         for layer in &mut self.layers {
+            begins(&x);
             let routed = layer.forward(&mut x, self.position);
             let last = routed.choices.last().into_iter().flatten();
             self.routing

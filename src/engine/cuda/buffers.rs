@@ -22,6 +22,8 @@ pub(super) struct Buffers {
     pub trace_steps: u32,
     /// The residual stream, f32 \[embedding\].
     pub x: Address,
+    /// Numbers of the residual stream.
+    pub embedding: u32,
     /// Of the router, f32 \[experts\].
     pub router: Address,
     /// u32 \[used\]
@@ -56,6 +58,7 @@ impl Buffers {
             Architecture::Qwen35Moe(shape) => (shape.embedding, shape.expert_width),
             Architecture::Gemma4(shape) => (shape.embedding, shape.expert_width),
         };
+        let embedding = narrow("a residual stream", embedding)?;
         let layers = architecture.layers().len() as u64;
         let (experts, used) = (experts as u32, used as u32);
         let trace_stride = narrow("a trace", layers * u64::from(used))?;
@@ -66,7 +69,8 @@ impl Buffers {
             trace: planner.take(u64::from(trace_steps) * u64::from(trace_stride) * 4),
             trace_stride,
             trace_steps,
-            x: planner.take_f32(narrow("a residual stream", embedding)?),
+            x: planner.take_f32(embedding),
+            embedding,
             router: planner.take_f32(experts),
             chosen: planner.take_f32(used),
             weight: planner.take_f32(used),

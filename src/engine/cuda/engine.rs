@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use crate::device::cuda::{Arena, Cuda, HostWords, Stream};
+use crate::device::cuda::{Arena, Cuda, CudaError, HostWords, Stream};
 use crate::engine::{Device, EachToken, Engine, EngineError, Options, Profile, limits};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::KernelError;
@@ -70,6 +70,7 @@ impl CudaEngine {
             ring_size: RING,
             trace_steps: TRACE_STEPS,
             sm_count: cuda.facts().sm_count,
+            splits_most: options.attention_splits,
         };
         let plan = |context, place| plan(&architecture, &source, context, place);
         let total = cuda.facts().memory_bytes;
@@ -137,6 +138,23 @@ impl CudaEngine {
         self.last_step = Some(tokens - 1);
         self.logits = OnceCell::new();
         self.routing = OnceCell::new();
+    }
+
+    /// Appends one token, which `queue` queues.
+    fn append<T>(
+        &mut self,
+        id: u32,
+        queue: impl FnOnce(&Runner, &Decode) -> Result<T, CudaError>,
+    ) -> Result<T, EngineError> {
+        limits::check_ids(&[id], self.architecture.vocabulary())?;
+        limits::check_room(self.context, self.position, 1)?;
+        let runner = &self.runner;
+        runner.begin(&self.kernels, self.position, &[id])?;
+        let queued = queue(runner, &self.kernels)?;
+        runner.wait()?;
+        let choice = runner.choice(self.position)?;
+        self.appended(1, choice);
+        Ok(queued)
     }
 
     /// Appends `first` and all tokens chosen behind it but the last, `tokens` in number, and hands over each choice. The
@@ -217,15 +235,11 @@ impl Engine for CudaEngine {
     }
 
     fn step(&mut self, id: u32) -> Result<(), EngineError> {
-        limits::check_ids(&[id], self.architecture.vocabulary())?;
-        limits::check_room(self.context, self.position, 1)?;
-        let runner = &self.runner;
-        runner.begin(&self.kernels, self.position, &[id])?;
-        runner.queue()?;
-        runner.wait()?;
-        let choice = runner.choice(self.position)?;
-        self.appended(1, choice);
-        Ok(())
+        self.append(id, |runner, _| runner.queue())
+    }
+
+    fn step_by_layers(&mut self, id: u32) -> Result<Vec<f32>, EngineError> {
+        self.append(id, Runner::queue_by_layers)
     }
 
     fn generate(

@@ -72,7 +72,7 @@ pub(super) fn layers(
     };
     for (index, kind) in shape.layers.iter().enumerate() {
         let name = |name: &str| format!("blk.{index}.{name}");
-        let heads = heads(planner.sm_count, shape, *kind, &work, context)?;
+        let heads = heads(planner, shape, *kind, &work, context)?;
         let layer = Layer {
             shape,
             embedding,
@@ -80,6 +80,7 @@ pub(super) fn layers(
             work: &work,
             name: &name,
         };
+        planner.begin_layer();
         layer.attend(planner, &heads, ending)?;
         ending = layer.experts(planner, index)?;
     }
@@ -101,7 +102,7 @@ fn work(
         let (kv, dim) = shape.attention(*kind);
         queries = queries.max(shape.query_heads * dim);
         keys = keys.max(kv * dim);
-        let splits = splits(planner.sm_count, shape, *kind, context)?;
+        let splits = splits(planner, shape, *kind, context)?;
         partial = partial.max(Attention::partial_bytes(
             shape.query_heads as u32,
             splits,
@@ -140,21 +141,20 @@ fn capacity(shape: &Gemma4, kind: LayerKind, context: u32) -> u32 {
 }
 
 fn splits(
-    sm_count: u32,
+    planner: &Planner,
     shape: &Gemma4,
     kind: LayerKind,
     context: u32,
 ) -> Result<u32, EngineError> {
-    Ok(Attention::splits(
+    Ok(planner.splits(
         narrow("query heads", shape.query_heads)?,
         narrow("KV heads", shape.attention(kind).0)?,
         capacity(shape, kind, context),
-        sm_count,
     ))
 }
 
 fn heads(
-    sm_count: u32,
+    planner: &Planner,
     shape: &Gemma4,
     kind: LayerKind,
     work: &Work,
@@ -178,7 +178,7 @@ fn heads(
         frequency,
         window,
         capacity: capacity(shape, kind, context),
-        splits: splits(sm_count, shape, kind, context)?,
+        splits: splits(planner, shape, kind, context)?,
     })
 }
 

@@ -25,12 +25,17 @@ pub(super) struct Place {
     pub trace_steps: u32,
     /// Multiprocessors.
     pub sm_count: u32,
+    /// Most parts that attention cuts a context into, if not as many as fill them.
+    pub splits_most: Option<u32>,
 }
 
 /// What a token passes through.
 pub(super) struct Steps {
     /// Between its embedding and its logits.
     pub layers: Vec<Step>,
+    /// Which of those is the first of each layer. Behind it, the residual stream's buffer holds what the layer begins with:
+    /// either the stage leaves it alone, or what ends the layer before is done by this stage.
+    pub begins: Vec<usize>,
     /// Logits and the choice.
     pub head: Step,
     /// The next token's embedding.
@@ -67,7 +72,7 @@ pub(super) fn plan(
     context: usize,
     place: Place,
 ) -> Result<Plan, EngineError> {
-    let mut planner = Planner::new(source, place.base, place.sm_count);
+    let mut planner = Planner::new(source, &place);
     let vocabulary = narrow("a vocabulary", architecture.vocabulary())?;
     let positions = narrow("a context", context as u64)?;
     let buffers = Buffers::new(
@@ -116,6 +121,7 @@ pub(super) fn plan(
     Ok(Plan {
         steps: Steps {
             layers,
+            begins: planner.begins,
             head: Step {
                 part: "head",
                 stage: Stage::Head(head),

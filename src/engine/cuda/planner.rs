@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use crate::engine::{Device, EngineError};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::decode::{
-    Address, ExpertsDown, Matrix, NormKind, Planes, Segment, Stage, planes,
+    Address, Attention, ExpertsDown, Matrix, NormKind, Planes, Segment, Stage, planes,
 };
 use crate::kernels::tuning;
 use crate::model::ModelError;
 use crate::quant::{QuantError, TensorType, dequantizer};
+
+use super::plan::Place;
 
 /// Places begin at multiples of this many bytes: enough for every vector load.
 const ALIGNMENT: u64 = 256;
@@ -68,14 +70,17 @@ pub(super) struct Planner<'a> {
     matrices: HashMap<String, Matrix>,
     base: u64,
     used: u64,
-    pub sm_count: u32,
+    sm_count: u32,
+    splits_most: Option<u32>,
     pub uploads: Vec<Upload>,
     pub steps: Vec<Step>,
+    /// How many steps were there when each layer began.
+    pub begins: Vec<usize>,
 }
 
 impl<'a> Planner<'a> {
-    /// Nothing placed yet; the first place is at `base`, which is not 0.
-    pub fn new(source: &Source<'a>, base: u64, sm_count: u32) -> Self {
+    /// Nothing placed yet; the first place is at the base, which is not 0.
+    pub fn new(source: &Source<'a>, place: &Place) -> Self {
         let by_name = source.tensors.iter();
         Planner {
             tensors: by_name
@@ -83,11 +88,13 @@ impl<'a> Planner<'a> {
                 .collect(),
             bytes: source.bytes,
             matrices: HashMap::new(),
-            base,
+            base: place.base,
             used: 0,
-            sm_count,
+            sm_count: place.sm_count,
+            splits_most: place.splits_most,
             uploads: Vec::new(),
             steps: Vec::new(),
+            begins: Vec::new(),
         }
     }
 
@@ -214,6 +221,18 @@ impl<'a> Planner<'a> {
                 source,
             }),
         }
+    }
+
+    /// Parts that attention over `capacity` positions is cut into, where `heads` query heads share `kv_heads`.
+    pub fn splits(&self, heads: u32, kv_heads: u32, capacity: u32) -> u32 {
+        let filling = Attention::splits(heads, kv_heads, capacity, self.sm_count);
+        self.splits_most
+            .map_or(filling, |most| filling.min(most.max(1)))
+    }
+
+    /// What is pushed from here on belongs to the next layer.
+    pub fn begin_layer(&mut self) {
+        self.begins.push(self.steps.len());
     }
 
     /// Appends a stage, which there is a kernel for.

@@ -69,6 +69,7 @@ pub(super) fn layers(
     let work = work(planner, shape, &sizes);
     for (index, kind) in shape.layers.iter().enumerate() {
         let name = |name: &str| format!("blk.{index}.{name}");
+        planner.begin_layer();
         match kind {
             LayerKind::GatedDeltaNet => delta_net(planner, shape, &sizes, buffers, &work, &name)?,
             _ => attention(planner, shape, &sizes, buffers, &work, &name)?,
@@ -116,7 +117,7 @@ fn check(shape: &Qwen35Moe) -> Result<(), EngineError> {
 }
 
 fn work(planner: &mut Planner, shape: &Qwen35Moe, sizes: &Sizes) -> Work {
-    let splits = Attention::splits(sizes.heads, sizes.kv_heads, sizes.context, planner.sm_count);
+    let splits = planner.splits(sizes.heads, sizes.kv_heads, sizes.context);
     let mixed = sizes.value_width.max(sizes.queries / 2);
     Work {
         projected: planner.take_f32(sizes.channels.max(sizes.queries)),

@@ -39,6 +39,8 @@ pub(super) struct Runner {
     ids: Span,
     logits: Span,
     trace: Span,
+    /// The residual stream.
+    x: Span,
     layers: usize,
     used: usize,
 }
@@ -77,6 +79,7 @@ impl Runner {
             ids: span(buffers.forced, context as u64 * 4)?,
             logits: span(buffers.logits, vocabulary as u64 * 4)?,
             trace: span(buffers.trace, trace_bytes)?,
+            x: span(buffers.x, u64::from(buffers.embedding) * 4)?,
             layers,
             used,
             stream,
@@ -171,6 +174,24 @@ impl Runner {
     /// [`CudaError`].
     pub fn queue(&self) -> Result<(), CudaError> {
         self.stream.replay(&self.decode)
+    }
+
+    /// [`queue`](Self::queue) without the graph, stage by stage; gives the residual stream with which each layer begins,
+    /// \[layers\]\[embedding\].
+    ///
+    /// # Errors
+    ///
+    /// [`CudaError`] of anything queued.
+    pub fn queue_by_layers(&self, kernels: &Decode) -> Result<Vec<f32>, CudaError> {
+        let count = (self.x.bytes() / 4) as usize;
+        let mut layers = Vec::with_capacity(self.layers * count);
+        for (index, stage) in self.steps.stages().enumerate() {
+            kernels.launch(&self.stream, stage, index)?;
+            if self.steps.begins.contains(&index) {
+                layers.extend(self.stream.download::<f32>(self.x, count)?);
+            }
+        }
+        Ok(layers)
     }
 
     /// Takes a token behind `position` tokens apart, whatever they were; the context is good for nothing but a new

@@ -5,7 +5,7 @@ use crate::engine::cpu::memory::CHUNK;
 use crate::engine::{Engine, Options};
 use crate::model::sample::{Sample, ids, mixed_samples};
 use crate::quant::TensorType;
-use crate::reference::Decoder;
+use crate::reference::{Decoder, Observer, Place, Point};
 
 /// Largest difference of a logit from the reference, in standard deviations of the logits. What is asked of an engine
 /// is 0.01 with F32 weights and 0.1 with quantised ones.
@@ -44,6 +44,49 @@ fn agrees(name: &str, sample: &Sample, ids: &[u32], from: usize) {
             .map(|layer| layer.chosen.iter().map(|choice| choice.expert).collect())
             .collect();
         assert_eq!(engine.routing(), routing, "{name}, position {position}");
+    }
+}
+
+/// The residual streams in front of the first layer and behind each.
+#[derive(Default)]
+struct Streams(Vec<Vec<f64>>);
+
+impl Observer for Streams {
+    fn values(&mut self, at: Place, values: &[f64]) {
+        if matches!(at.point, Point::Embedding | Point::Layer) {
+            self.0.push(values.to_vec());
+        }
+    }
+}
+
+#[test]
+fn each_layer_begins_with_the_residual_stream_of_the_reference() {
+    for sample in micro_samples() {
+        let file = sample.file();
+        let mut reference = Decoder::new(&file).unwrap();
+        let (mut shown, mut plain) = (open(&sample), open(&sample));
+        for id in ids(12) {
+            let mut expected = Streams::default();
+            reference.step_observed(id, &mut expected).unwrap();
+            // Behind the last layer none begins.
+            expected.0.pop();
+            let found = shown.step_by_layers(id).unwrap();
+            let width = found.len() / expected.0.len();
+            for (found, expected) in found.chunks(width).zip(&expected.0) {
+                assert_eq!(found.len(), expected.len());
+                let squares = expected.iter().map(|x| x * x).sum::<f64>();
+                let size = (squares / expected.len() as f64).sqrt();
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!((f64::from(*found) - expected).abs() < TOLERANCE * size);
+                }
+            }
+            plain.step(id).unwrap();
+            assert_eq!(shown.logits(), plain.logits());
+            assert_eq!(shown.routing(), plain.routing());
+        }
+        let unknown = shown.architecture().vocabulary() as u32;
+        assert!(shown.step_by_layers(unknown).is_err());
+        assert_eq!(shown.position(), 12);
     }
 }
 

@@ -26,7 +26,7 @@ fn options(context: usize) -> Options {
     Options {
         context: Some(context),
         threads: Some(2),
-        memory_limit: None,
+        ..Options::default()
     }
 }
 

@@ -19,6 +19,7 @@ const PLACE: Place = Place {
     ring_size: 64,
     trace_steps: 64,
     sm_count: 132,
+    splits_most: None,
 };
 
 fn try_plan(sample: &Sample, context: usize) -> Result<Plan, EngineError> {
@@ -54,6 +55,30 @@ fn a_layer_is_six_or_seven_stages() {
     for plan in [qwen, gemma] {
         let ends = names(plan.steps.stages()).split_off(plan.steps.layers.len());
         assert_eq!(ends, ["head", "next_token"]);
+    }
+}
+
+/// So the buffer holds what a layer begins with behind the layer's first stage, and the first layer's embedding there too.
+#[test]
+fn a_layers_first_stage_leaves_the_residual_stream_or_finishes_it() {
+    for architecture in [odd_qwen(), odd_gemma()] {
+        let plan = try_plan(&sample(&architecture), 100).unwrap();
+        let x = plan.buffers.x;
+        let begins = &plan.steps.begins;
+        assert_eq!(begins.len(), architecture.layers().len());
+        for (layer, step) in begins.iter().enumerate() {
+            let Stage::Project(project) = &plan.steps.layers[*step].stage else {
+                panic!("layer {layer}")
+            };
+            assert!(project.segments.iter().all(|segment| segment.out != x));
+            match (&architecture, project.norms.kind) {
+                (Architecture::Gemma4(_), NormKind::GemmaNext { residual, .. }) => {
+                    assert!(layer > 0 && residual == x);
+                }
+                (Architecture::Gemma4(_), _) => assert_eq!(layer, 0),
+                (Architecture::Qwen35Moe(_), kind) => assert_eq!(kind, NormKind::Norm),
+            }
+        }
     }
 }
 
@@ -178,6 +203,30 @@ fn sliding_layers_keep_no_more_than_their_window() {
     };
     assert_eq!(capacities(100), [(5, 5), (100, 0)].repeat(2));
     assert_eq!(capacities(3), [(3, 5), (3, 0)].repeat(2));
+}
+
+#[test]
+fn attention_may_be_cut_into_fewer_parts() {
+    let parts = |splits_most| {
+        let sample = sample(&odd_gemma());
+        let file = sample.file();
+        let architecture = Architecture::read(file.metadata(), file.tensors()).unwrap();
+        let bytes = |tensor: &TensorInfo| file.bytes(tensor);
+        let place = Place {
+            splits_most,
+            ..PLACE
+        };
+        let plan = plan(&architecture, &Source::of(&file, &bytes), 100, place).unwrap();
+        let of = |stage: &Stage| match stage {
+            Stage::Attention(attention) => Some(attention.splits),
+            Stage::Combine(combine) => Some(combine.splits),
+            _ => None,
+        };
+        layers(&plan).filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(parts(None), [1, 1, 4, 4].repeat(2));
+    assert_eq!(parts(Some(3)), [1, 1, 3, 3].repeat(2));
+    assert_eq!(parts(Some(0)), [1; 8]);
 }
 
 #[test]

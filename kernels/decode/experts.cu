@@ -29,24 +29,35 @@ struct ExpertsUpArgs {
 };
 static_assert(sizeof(ExpertsUpArgs) == 272, "the host writes this record");
 
+// Quotients of numbers below 2^16 by numbers below 2^16, by multiplication.
+struct Divisor {
+  uint32_t inverse;  // 0: of 1
+  __device__ __forceinline__ explicit Divisor(uint32_t by) : inverse(by == 1 ? 0 : 0xffffffffu / by + 1) {}
+  __device__ __forceinline__ uint32_t divide(uint32_t n) const { return inverse == 0 ? n : __umulhi(n, inverse); }
+};
+
 // A warp's way through pairs of rows of the chosen experts, gate and up.
 struct PairCursor {
   uint32_t pair;
-  uint32_t unit;  // the step's first chunk, counted in its rows
+  uint32_t chunk;  // the step's first of the gate's row, counted in its matrix
+  uint32_t left;   // chunks of the row
 
-  // False where the next step is another pair's.
-  __device__ __forceinline__ bool advance(const ExpertsUpArgs& args) {
-    unit += 32;
-    if (unit < args.units) return true;
-    unit = 0;
-    pair += gridDim.x * (blockDim.x / 32);
-    return false;
+  __device__ __forceinline__ void settle(const ExpertsUpArgs& args, const uint32_t* ids, Divisor width) {
+    left = args.units;
+    if (pair >= args.used * args.width) return;
+    const uint32_t slot = width.divide(pair), row = pair - slot * args.width, first = ids[slot] * args.width;
+    chunk = (args.up.plane[0] ? first + row : 2 * first + row) * args.units;
   }
-  // The gate's row's first chunk of the step, counted in its matrix.
-  __device__ __forceinline__ uint32_t chunk(const ExpertsUpArgs& args, const uint32_t* ids) const {
-    if (pair >= args.used * args.width) return 0;
-    const uint32_t slot = pair / args.width, row = pair - slot * args.width, first = ids[slot] * args.width;
-    return (args.up.plane[0] ? first + row : 2 * first + row) * args.units + unit;
+  // False where the next step is another pair's.
+  __device__ __forceinline__ bool advance(const ExpertsUpArgs& args, const uint32_t* ids, Divisor width) {
+    if (left > 32) {
+      chunk += 32;
+      left -= 32;
+      return true;
+    }
+    pair += gridDim.x * (blockDim.x / 32);
+    settle(args, ids, width);
+    return false;
   }
 };
 
@@ -54,20 +65,22 @@ struct PairCursor {
 constexpr uint32_t UP_VECTOR_THREADS = 480;
 
 template <class B>
-__device__ __forceinline__ void multiply_pairs(const ExpertsUpArgs& args, const uint32_t* ids, const Vector& v) {
+__device__ __forceinline__ void multiply_pairs(const ExpertsUpArgs& args, const uint32_t* ids, Divisor width, const Vector& v) {
   using Ring = Slots<B, 2, 32>;
   const uint8_t* const planes[2] = {args.gate.plane[0], args.up.plane[0] ? args.up.plane[0] : args.gate.plane[0]};
   Lane lane;
   Ring ring{args.ring, args.slots, lane};
   ring.aim(args.gate);
-  PairCursor ahead{threadIdx.x / 32 * gridDim.x + blockIdx.x, 0}, here = ahead;
-  uint32_t chunk = ahead.chunk(args, ids);
   const uint32_t pairs = args.used * args.width, to_up = args.up.plane[0] ? 0 : args.width * args.units;
+  PairCursor ahead;
+  ahead.pair = threadIdx.x / 32 * gridDim.x + blockIdx.x;
+  ahead.settle(args, ids, width);
+  PairCursor here = ahead;
   auto fetch = [&] {
     if (ahead.pair < pairs) {
-      const uint32_t chunks[2] = {chunk, chunk + to_up};
-      ring.fetch(planes, chunks, args.units - ahead.unit);
-      chunk = ahead.advance(args) ? chunk + 32 : ahead.chunk(args, ids);
+      const uint32_t chunks[2] = {ahead.chunk, ahead.chunk + to_up};
+      ring.fetch(planes, chunks, ahead.left);
+      ahead.advance(args, ids, width);
     }
     tile::end_copies();
     ring.next();
@@ -79,16 +92,16 @@ __device__ __forceinline__ void multiply_pairs(const ExpertsUpArgs& args, const 
   float sums[2] = {0, 0};
   while (here.pair < pairs) {
     ring.wait();
-    if (here.unit + lane_of_warp() < args.units) {
-      const uint32_t first = here.chunk(args, ids), chunks[2] = {first, first + to_up};
-      ring.add(v, here.unit + lane_of_warp(), chunks, sums);
+    if (lane_of_warp() < here.left) {
+      const uint32_t chunks[2] = {here.chunk, here.chunk + to_up};
+      ring.add(v, args.units - here.left + lane_of_warp(), chunks, sums);
     }
     // The slot may be filled again.
     __syncwarp();
     fetch();
     const uint32_t pair = here.pair;
-    if (here.advance(args)) continue;
-    const float gate = warp_sum(sums[0]), up = warp_sum(sums[1]);
+    if (here.advance(args, ids, width)) continue;
+    const float gate = warp_sums(sums[0], sums[1]), up = __shfl_xor_sync(~0u, gate, 16);
     if (lane_of_warp() == 0) args.out[pair] = (args.activation == 0 ? silu(gate) : gelu_tanh(gate)) * up;
     sums[0] = sums[1] = 0;
   }
@@ -103,8 +116,10 @@ template <class TYPES>
 __device__ __forceinline__ void experts_up_rows(const ExpertsUpArgs& args, Chosen& chosen) {
   uint32_t* const ids = chosen.ids;
   const bool chooses = threadIdx.x >= UP_VECTOR_THREADS;
-  launch_next_grid();
+  // The next grid reads the choice before its wait, so it must not begin before the choice is written.
+  if (blockIdx.x != 0) launch_next_grid();
   if (!chooses) prepare_vector(args.norms, 0, UP_VECTOR_THREADS);
+  const Divisor width(args.width);
   keep_loads_above();
   wait_for_previous_grid();
   const Vector v(args.norms.place, args.norms.columns, takes_values(args.gate));
@@ -118,9 +133,12 @@ __device__ __forceinline__ void experts_up_rows(const ExpertsUpArgs& args, Chose
       args.weight[i] = chosen.weights[i];
       args.trace[args.token->step % args.trace_steps * args.trace_stride + i] = ids[i];
     }
+    // All lanes have stored.
+    __syncwarp();
+    if (blockIdx.x == 0) launch_next_grid_behind_stores();
   }
   __syncthreads();
-  TYPES::with_block(args.gate.type, [&](auto block) { multiply_pairs<decltype(block)>(args, ids, v); });
+  TYPES::with_block(args.gate.type, [&](auto block) { multiply_pairs<decltype(block)>(args, ids, width, v); });
 }
 
 extern "C" __global__ void __launch_bounds__(512, 1) experts_up(const __grid_constant__ ExpertsUpArgs args) {
@@ -176,51 +194,56 @@ struct alignas(16) Part {
 };
 constexpr uint32_t OF_SHARED = 0x80000000u;
 
-// A warp's way through the steps of its items, `from` to `to` of every row.
+// A warp's way through the steps of its items, `each` of every row from `from` on.
 struct PartCursor {
   uint32_t item;
   uint32_t step, end;
   uint32_t row;
+  uint32_t place;  // of the item's product among those of the block
 
-  __device__ __forceinline__ void settle(const ExpertsDownArgs& args, uint32_t from, uint32_t to) {
-    const uint32_t each = to - from, n = each == 1 ? item : item / each, k = from + item - n * each;
+  __device__ __forceinline__ void settle(const ExpertsDownArgs& args, uint32_t from, uint32_t each, Divisor by_each) {
+    const uint32_t n = by_each.divide(item), k = from + item - n * each;
     row = blockIdx.x + n * gridDim.x;
+    place = n * args.items + k;
     step = k == 0 ? 0 : args.first_steps + (k - 1) * args.steps;
     end = step + (k == 0 ? args.first_steps : args.steps);
   }
 };
 
-// A warp's share of a block's items `from` to `to` of each row, which are of one type.
+// A warp's share of a block's items, `each` of every row from `from` on, which are of one type.
 template <class B>
 struct PartShare {
   using Ring = Slots<B, 2, SPAN>;
   const ExpertsDownArgs& args;
   const Part* parts;
-  uint32_t rows, from, to;
+  uint32_t rows, from, each;
+  Divisor by_each;
   Ring ring;
   PartCursor& ahead;
-  uint32_t (&extra)[2];  // where the lane's extra lies, of experts and of shared rows: their planes lie differently far apart
+  // Where the lane's extra lies: planes of experts and of shared rows lie differently far apart.
+  uint32_t &extra_of_experts, &extra_of_shared;
 
   __device__ __forceinline__ void aim() {
     ring.aim(args.shared);
-    extra[1] = ring.lane.extra;
+    extra_of_shared = ring.lane.extra;
     ring.aim(args.down);
-    extra[0] = ring.lane.extra;
+    extra_of_experts = ring.lane.extra;
     ahead.item = threadIdx.x / 32;
-    ahead.settle(args, from, to);
+    ahead.settle(args, from, each, by_each);
   }
   __device__ __forceinline__ Part part(uint32_t step) const { return parts[2 * step + lane_of_warp() / SPAN]; }
   __device__ __forceinline__ void fetch() {
-    if (ahead.item < rows * (to - from)) {
+    if (ahead.item < rows * each) {
       const Part p = part(ahead.step);
       const bool shared = p.units & OF_SHARED;
       const uint8_t* const planes[1] = {shared ? args.shared.plane[0] : args.down.plane[0]};
       const uint32_t chunk[1] = {p.chunk + ahead.row * (p.units & ~OF_SHARED)};
-      ring.lane.extra = shared ? extra[1] : extra[0];
+      const uint32_t of_shared = extra_of_shared, of_experts = extra_of_experts;
+      ring.lane.extra = shared ? of_shared : of_experts;
       ring.fetch(planes, chunk, p.left);
       if (++ahead.step == ahead.end) {
         ahead.item += blockDim.x / 32;
-        ahead.settle(args, from, to);
+        ahead.settle(args, from, each, by_each);
       }
     }
     tile::end_copies();
@@ -230,14 +253,14 @@ struct PartShare {
 #pragma unroll 1
     for (uint32_t i = 0; i < ring.count; i++) fetch();
   }
-  // The products of a row's item k to partial[row of the block * items + k].
+  // An item's product to its place in `partial`.
   __device__ __forceinline__ void multiply(const Vector& v, float* partial) {
     ring.restart();
     PartCursor here;
     here.item = threadIdx.x / 32;
-    here.settle(args, from, to);
+    here.settle(args, from, each, by_each);
     float sums[1] = {0};
-    while (here.item < rows * (to - from)) {
+    while (here.item < rows * each) {
       const Part p = part(here.step);
       const uint32_t chunk[1] = {p.chunk + here.row * (p.units & ~OF_SHARED)}, in_part = lane_of_warp() % SPAN;
       ring.wait();
@@ -247,10 +270,10 @@ struct PartShare {
       fetch();
       if (++here.step < here.end) continue;
       sums[0] = warp_sum(sums[0]);
-      if (lane_of_warp() == 0) partial[here.item / (to - from) * args.items + from + here.item % (to - from)] = sums[0];
+      if (lane_of_warp() == 0) partial[here.place] = sums[0];
       sums[0] = 0;
       here.item += blockDim.x / 32;
-      here.settle(args, from, to);
+      here.settle(args, from, each, by_each);
     }
   }
 };
@@ -292,57 +315,57 @@ __device__ __forceinline__ void experts_down_rows(const ExpertsDownArgs& args, D
   const bool alike = args.shared.type == args.down.type;
   Lane lane;
   PartCursor ahead;
-  uint32_t extra[2];
-  auto with_share = [&](uint32_t type, uint32_t from, uint32_t to, auto f) {
+  uint32_t extra_of_experts, extra_of_shared;
+  auto with_share = [&](uint32_t type, uint32_t from, uint32_t each, Divisor by_each, auto f) {
     TYPES::with_block(type, [&](auto block) {
       using Share = PartShare<decltype(block)>;
-      f(Share{args, parts, rows, from, to, {args.ring, args.slots, lane}, ahead, extra});
+      f(Share{args, parts, rows, from, each, by_each, {args.ring, args.slots, lane}, ahead, extra_of_experts, extra_of_shared});
     });
   };
   // Items of one type are one pass.
   const uint32_t of_first = alike ? args.items : 1;
-  with_share(args.shared.type, 0, of_first, [](auto share) { share.aim(); });
+  const Divisor by_first(of_first);
+  with_share(args.shared.type, 0, of_first, by_first, [](auto share) { share.aim(); });
   const uint32_t columns = args.used * args.width, routed_octets = columns / 8, shared_octets = args.shared_width / 8;
   const uint32_t first_shared = shared_octet(args);
-  const uint32_t slot_of_mine = threadIdx.x * 8 / args.width;
   const uint32_t parts_of_row = 2 * (args.first_steps + (args.items - 1) * args.steps);
+  // The choice is there: experts_up lets this grid begin behind it.
+  for (uint32_t q = threadIdx.x; q < parts_of_row; q += blockDim.x) parts[q] = part_of(args, q);
+  if (threadIdx.x < args.used) weights[threadIdx.x] = __ldcg(args.weight + threadIdx.x);
+  __syncthreads();
+  with_share(args.shared.type, 0, of_first, by_first, [](auto share) { share.begin(); });
+  // So are the gate and the shared expert's numbers.
+  const Octet nothing = {make_float4(0, 0, 0, 0), make_float4(0, 0, 0, 0)};
+  const float gate = args.shared_gate ? sigmoid(__ldcg(args.shared_gate)) : 1.0f;
+  const Vector hidden(0, one_vector(args) ? first_shared * 8 + args.shared_width : columns, takes_values(args.down));
+  const Vector beside(hidden.end(columns), args.shared_width, takes_values(args.shared));
+  // Whole warps make each vector.
+#pragma unroll 1
+  for (uint32_t i = threadIdx.x; i / 32 * 32 < shared_octets; i += blockDim.x) {
+    const Octet x = i < shared_octets ? activation(args.shared_hidden, i) * gate : nothing;
+    if (one_vector(args)) {
+      hidden.put(x, first_shared + i, first_shared + shared_octets);
+    } else {
+      beside.put(x, i, shared_octets);
+    }
+  }
   keep_loads_above();
   wait_for_previous_grid();
 
-  const Octet nothing = {make_float4(0, 0, 0, 0), make_float4(0, 0, 0, 0)};
-  const Octet mine = threadIdx.x < routed_octets ? activation(args.hidden, threadIdx.x) : nothing;
-  // The last warps' threads have less to read.
-  const uint32_t backwards = blockDim.x - 1 - threadIdx.x;
-  for (uint32_t q = backwards; q < parts_of_row; q += blockDim.x) parts[q] = part_of(args, q);
-  if (threadIdx.x < args.used) weights[threadIdx.x] = __ldcg(args.weight + threadIdx.x);
-  const float gate = args.shared_gate ? sigmoid(__ldcg(args.shared_gate)) : 1.0f;
-  __syncthreads();
-  with_share(args.shared.type, 0, of_first, [](auto share) { share.begin(); });
-  const Vector hidden(0, one_vector(args) ? first_shared * 8 + args.shared_width : columns, takes_values(args.down));
-  const Vector beside(hidden.end(columns), args.shared_width, takes_values(args.shared));
-  // The weights go into the vector: a row then has one sum. Whole warps make each.
+  // The weights go into the vector: a row then has one sum.
 #pragma unroll 1
-  for (uint32_t i = threadIdx.x; i / 32 * 32 < first_shared + shared_octets; i += blockDim.x) {
-    const bool routed = i < first_shared;
-    const uint32_t octet = routed ? i : i - first_shared, octets = routed ? routed_octets : shared_octets;
-    Octet x = nothing;
-    if (i == threadIdx.x && routed) {
-      x = mine * weights[min(slot_of_mine, args.used - 1)];
-    } else if (octet < octets) {
-      x = activation(routed ? args.hidden : args.shared_hidden, octet) * (routed ? weights[octet * 8 / args.width] : gate);
-    }
-    if (routed || one_vector(args)) {
-      hidden.put(x, i, routed ? octets : first_shared + octets);
-    } else {
-      beside.put(x, octet, octets);
-    }
+  for (uint32_t i = threadIdx.x; i / 32 * 32 < routed_octets; i += blockDim.x) {
+    hidden.put(i < routed_octets ? activation(args.hidden, i) * weights[i * 8 / args.width] : nothing, i, routed_octets);
   }
+  // By value: a choice of two places in memory would be made again for every step.
+  Vector first = hidden;
+  if (!one_vector(args)) first = beside;
   __syncthreads();
-  with_share(args.shared.type, 0, of_first, [&](auto share) { share.multiply(one_vector(args) ? hidden : beside, partial); });
+  with_share(args.shared.type, 0, of_first, by_first, [&](auto share) { share.multiply(first, partial); });
   if (!alike) {
     // Slots of another size: those of other warps' first pass lie there.
     __syncthreads();
-    with_share(args.down.type, 1, args.items, [&](auto share) {
+    with_share(args.down.type, 1, args.items - 1, Divisor(args.items - 1), [&](auto share) {
       share.aim();
       share.begin();
       share.multiply(hidden, partial);

@@ -74,14 +74,14 @@ struct HeadShare {
       __syncwarp();
       fetch();
       if (here.left <= 32) {
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-          const float sum = warp_sum(sums[r]);
-          sums[r] = 0;
-          if (here.first + r >= args.rows) continue;
+        // Half the warp has the first row's, the other half the second's.
+        const float sum = warp_sums(sums[0], sums[1]);
+        const uint32_t row = here.first + lane_of_warp() / 16;
+        sums[0] = sums[1] = 0;
+        if (row < args.rows) {
           const float logit = args.cap > 0.0f ? args.cap * tanhf(sum / args.cap) : sum;
-          if (lane_of_warp() == 0) args.logits[here.first + r] = logit;
-          best = max(best, packed_logit(logit, here.first + r));
+          if (lane_of_warp() % 16 == 0) args.logits[row] = logit;
+          best = max(best, packed_logit(logit, row));
         }
       }
       here.advance(args);
@@ -91,7 +91,7 @@ struct HeadShare {
 };
 
 extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant__ HeadArgs args) {
-  __shared__ unsigned long long candidate[MOST_WARPS];
+  __shared__ unsigned long long candidate[2 * MOST_WARPS];
   launch_next_grid();
   prepare_vector(args.norms, 0, blockDim.x);
   Lane lane;
@@ -114,10 +114,10 @@ extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant_
   __syncthreads();
   unsigned long long best = 0;
   with_share([&](auto share) { best = share.multiply(here, v); });
-  if (threadIdx.x % 32 == 0) candidate[threadIdx.x / 32] = best;
+  if (threadIdx.x % 16 == 0) candidate[threadIdx.x / 16] = best;
   __syncthreads();
   if (threadIdx.x == 0) {
-    for (uint32_t w = 0; w < blockDim.x / 32; w++) best = max(best, candidate[w]);
+    for (uint32_t i = 0; i < blockDim.x / 16; i++) best = max(best, candidate[i]);
     atomicMax(&args.token->best, best);
   }
 }

@@ -28,7 +28,7 @@ struct Segment {
   uint32_t pieces;  // of a group
   uint32_t steps;   // of a piece
   uint32_t chunks;  // of all rows; 0 of a paired segment
-  uint32_t unused;
+  uint32_t round;   // what the block's warps take at a time: groups << 16 | pieces beyond those
 };
 static_assert(sizeof(Segment) == 136, "the host writes this record");
 
@@ -54,58 +54,51 @@ __device__ __forceinline__ uint32_t groups_of(const Segment& s) { return s.each 
 
 // A warp's way through its block's items, a piece of a group each, and through the steps of a piece.
 struct Cursor {
-  uint32_t item;
+  uint32_t item;  // group << 16 | piece
   uint32_t unit;  // the step's first chunk, counted in its rows
   uint32_t left;  // chunks of the piece
 
-  __device__ __forceinline__ explicit Cursor(const Segment& s) : item(threadIdx.x / 32) { settle(s); }
+  __device__ __forceinline__ explicit Cursor(const Segment& s) {
+    const uint32_t warp = threadIdx.x / 32, group = s.pieces == 1 ? warp : warp / s.pieces;
+    item = group << 16 | (warp - group * s.pieces);
+    settle(s);
+  }
+  __device__ __forceinline__ uint32_t group() const { return item >> 16; }
+  __device__ __forceinline__ uint32_t piece() const { return item & 0xffff; }
   __device__ __forceinline__ void settle(const Segment& s) {
-    unit = s.pieces == 1 ? 0 : item % s.pieces * s.steps * 32;
+    unit = piece() * s.steps * 32;
     left = min(s.units - unit, s.steps * 32);
   }
-  __device__ __forceinline__ bool ends() const { return left <= 32; }
   // False where the next step is another item's.
   __device__ __forceinline__ bool advance(const Segment& s) {
-    if (!ends()) {
+    if (left > 32) {
       unit += 32;
       left -= 32;
       return true;
     }
-    item += blockDim.x / 32;
+    item += s.round;
+    if (piece() >= s.pieces) item += (1 << 16) - s.pieces;
     settle(s);
     return false;
   }
-  // The first row of the item's group.
-    __device__ __forceinline__ uint32_t row(const Segment& s) const {
-    const uint32_t n = s.pieces == 1 ? item : item / s.pieces, group = blockIdx.x - s.block + n * s.blocks;
-    return is_paired(s) ? group : group * ROWS;
-  }
   // The first row's first chunk of the step, counted in its matrix.
-    __device__ __forceinline__ uint32_t chunk(const Segment& s) const {
-    return row(s) * s.units + unit;
+  __device__ __forceinline__ uint32_t chunk(const Segment& s) const {
+    const uint32_t n = blockIdx.x - s.block + group() * s.blocks;
+    return (is_paired(s) ? n : n * ROWS) * s.units + unit;
   }
 };
 
-// The same of all rows of the group: in the other matrix of a pair, and behind the last row the last row again.
-__device__ __forceinline__ void chunks_of(const Segment& s, uint32_t first, uint32_t (&chunk)[ROWS]) {
-#pragma unroll
-  for (int r = 0; r < ROWS; r++) chunk[r] = first + r * s.units < s.chunks ? first + r * s.units : first;
-}
-
-// What becomes of a group's products.
-__device__ __forceinline__ void emit(const Segment& s, uint32_t row, const float (&sums)[ROWS]) {
-  if (is_paired(s)) {
-    s.out[row] = (s.mode == SILU_TIMES ? silu(sums[0]) : gelu_tanh(sums[0])) * sums[ROWS - 1];
-    return;
-  }
-#pragma unroll
-  for (int r = 0; r < ROWS; r++) {
-    if (row + r >= s.rows) break;
-    if (s.mode == ADD) {
-      add_at(s.out + row + r, sums[r]);
-    } else {
-      s.out[row + r] = sums[r];
-    }
+// What becomes of a group's products, of which lanes 0 to 15 have the first and the others the second: one row of a pair, or two.
+__device__ __forceinline__ void emit(const Segment& s, uint32_t group, float sum) {
+  const uint32_t lane = lane_of_warp(), n = blockIdx.x - s.block + group * s.blocks;
+  const float other = __shfl_xor_sync(~0u, sum, 16);
+  if (is_paired(s)) sum = (s.mode == SILU_TIMES ? silu(sum) : gelu_tanh(sum)) * other;
+  const uint32_t row = is_paired(s) ? n + lane : n * ROWS + lane / 16;
+  if (lane % 16 != 0 || row >= (is_paired(s) ? n + 1 : s.rows)) return;
+  if (s.mode == ADD) {
+    add_at(s.out + row, sum);
+  } else {
+    s.out[row] = sum;
   }
 }
 
@@ -114,20 +107,28 @@ template <class B>
 struct Share {
   using Ring = Slots<B, ROWS, 32>;
   const Segment& s;
-  uint32_t items;
+  uint32_t groups;
   Ring ring;
   Cursor& ahead;
   uint32_t& chunk;  // where that is in the first row's matrix
+  const uint8_t* planes[ROWS];
+  uint32_t second, end;  // chunks from a group's first row to its second; behind the last row comes the last again
 
-  __device__ __forceinline__ Share(const ProjectArgs& args, const Segment& s, uint32_t items, Lane& lane, Cursor& ahead, uint32_t& chunk)
-      : s(s), items(items), ring{args.ring, args.slots, lane}, ahead(ahead), chunk(chunk) {}
+  __device__ __forceinline__ Share(const ProjectArgs& args, const Segment& s, Lane& lane, Cursor& ahead, uint32_t& chunk)
+      : s(s), groups(groups_of(s)), ring{args.ring, args.slots, lane}, ahead(ahead), chunk(chunk) {
+    planes[0] = in_register(s.matrix.plane[0]);
+    planes[1] = in_register(is_paired(s) ? s.up.plane[0] : s.matrix.plane[0]);
+    second = is_paired(s) ? 0 : s.units;
+    end = s.chunks;
+  }
+  __device__ __forceinline__ void chunks_of(uint32_t first, uint32_t (&chunks)[ROWS]) const {
+    chunks[0] = first;
+    chunks[1] = first + second < end ? first + second : first;
+  }
   __device__ __forceinline__ void fetch() {
-    if (ahead.item < items) {
-      const uint8_t* planes[ROWS];
-#pragma unroll
-      for (int r = 0; r < ROWS; r++) planes[r] = r > 0 && is_paired(s) ? s.up.plane[0] : s.matrix.plane[0];
+    if (ahead.group() < groups) {
       uint32_t chunks[ROWS];
-      chunks_of(s, chunk, chunks);
+      chunks_of(chunk, chunks);
       ring.fetch(planes, chunks, ahead.left);
       chunk = ahead.advance(s) ? chunk + 32 : ahead.chunk(s);
     }
@@ -142,33 +143,32 @@ struct Share {
   __device__ __forceinline__ void multiply(const Vector& v, float (&partial)[MOST_PROJECT_PIECES][ROWS]) {
     ring.restart();
     Cursor here(s);
+    uint32_t at = here.chunk(s);
     float sums[ROWS] = {};
-    while (here.item < items) {
-      const bool ends = here.ends();
+    while (here.group() < groups) {
       ring.wait();
       if (lane_of_warp() < here.left) {
         uint32_t chunks[ROWS];
-        chunks_of(s, here.chunk(s), chunks);
+        chunks_of(at, chunks);
         ring.add(v, here.unit + lane_of_warp(), chunks, sums);
       }
       // The slot may be filled again.
       __syncwarp();
       fetch();
-      if (ends) {
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) sums[r] = warp_sum(sums[r]);
-        if (lane_of_warp() == 0) {
-          if (s.pieces == 1) {
-            emit(s, here.row(s), sums);
-          } else {
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) partial[here.item][r] = sums[r];
-          }
-        }
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) sums[r] = 0;
+      if (here.left > 32) {
+        here.advance(s);
+        at += 32;
+        continue;
       }
+      const float sum = warp_sums(sums[0], sums[1]);
+      if (s.pieces == 1) {
+        emit(s, here.group(), sum);
+      } else if (lane_of_warp() % 16 == 0) {
+        partial[here.group() * s.pieces + here.piece()][lane_of_warp() / 16] = sum;
+      }
+      sums[0] = sums[1] = 0;
       here.advance(s);
+      at = here.chunk(s);
     }
   }
 };
@@ -179,15 +179,12 @@ __device__ __forceinline__ uint32_t segment_of_block(const ProjectArgs& args) {
   return i;
 }
 
-// Pieces become rows.
+// Pieces become rows: a warp joins a group's.
 __device__ __forceinline__ void join_pieces(const Segment& s, const float (&partial)[MOST_PROJECT_PIECES][ROWS]) {
-  for (uint32_t n = threadIdx.x; n < groups_of(s); n += blockDim.x) {
-    float all[ROWS] = {};
-    for (uint32_t p = 0; p < s.pieces; p++) {
-#pragma unroll
-      for (int r = 0; r < ROWS; r++) all[r] += partial[n * s.pieces + p][r];
-    }
-    emit(s, (blockIdx.x - s.block + n * s.blocks) * (is_paired(s) ? 1 : ROWS), all);
+  for (uint32_t n = threadIdx.x / 32; n < groups_of(s); n += blockDim.x / 32) {
+    float sum = 0;
+    for (uint32_t p = 0; p < s.pieces; p++) sum += partial[n * s.pieces + p][lane_of_warp() / 16];
+    emit(s, n, sum);
   }
 }
 
@@ -203,11 +200,10 @@ __device__ __forceinline__ void project_rows(const ProjectArgs& args, ProjectSha
   const Segment& s = args.segment[segment_of_block(args)];
   if (threadIdx.x == 0) shared.segment = segment_of_block(args);
   prepare_vector(args.norms, s.vector, blockDim.x);
-  const uint32_t items = groups_of(s) * s.pieces;
   Lane lane;
   Cursor ahead(s);
   uint32_t chunk = ahead.chunk(s);
-  TYPES::with_block(s.matrix.type, [&](auto block) { Share<decltype(block)>(args, s, items, lane, ahead, chunk).begin(); });
+  TYPES::with_block(s.matrix.type, [&](auto block) { Share<decltype(block)>(args, s, lane, ahead, chunk).begin(); });
   keep_loads_above();
   wait_for_previous_grid();
 
@@ -215,7 +211,7 @@ __device__ __forceinline__ void project_rows(const ProjectArgs& args, ProjectSha
   make_vector(args.norms, s.vector, v, blockDim.x, args.slots);
   __syncthreads();
   TYPES::with_block(s.matrix.type, [&](auto block) {
-    Share<decltype(block)>(args, s, items, lane, ahead, chunk).multiply(v, shared.partial);
+    Share<decltype(block)>(args, s, lane, ahead, chunk).multiply(v, shared.partial);
   });
 
   __syncthreads();

@@ -51,6 +51,15 @@ __device__ __forceinline__ float warp_sum(float x) {
   return x;
 }
 
+// Sums of two numbers over the warp: the first's in lanes 0 to 15, the second's in the others.
+__device__ __forceinline__ float warp_sums(float first, float second) {
+  const bool upper = threadIdx.x & 16;
+  float sum = (upper ? second : first) + __shfl_xor_sync(~0u, upper ? first : second, 16);
+#pragma unroll
+  for (int offset = 8; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
+  return sum;
+}
+
 // Sums over the first `threads` threads of N numbers, the same in each of them. `slot` is unused by the call before and
 // the call after.
 template <int N>
@@ -142,11 +151,15 @@ struct Vector {
 
 // Waits until at most `later` of the thread's groups of copies are under way, or fewer.
 __device__ __forceinline__ void wait_copies_but(uint32_t later) {
-  switch (later) {
-    case 0: return tile::wait_copies<0>();
-    case 1: return tile::wait_copies<1>();
-    case 2: return tile::wait_copies<2>();
-    default: return tile::wait_copies<3>();
+  // No switch: a table of jumps costs more than a step's products.
+  if (later > 2) {
+    tile::wait_copies<3>();
+  } else if (later > 1) {
+    tile::wait_copies<2>();
+  } else if (later > 0) {
+    tile::wait_copies<1>();
+  } else {
+    tile::wait_copies<0>();
   }
 }
 

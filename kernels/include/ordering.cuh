@@ -5,6 +5,12 @@
 __device__ __forceinline__ void wait_for_previous_grid() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 __device__ __forceinline__ void launch_next_grid() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
 
+// The same, so that the next grid sees before its wait what the warp, which has met, has stored.
+__device__ __forceinline__ void launch_next_grid_behind_stores() {
+  __threadfence();
+  launch_next_grid();
+}
+
 // All that a block does for which a stage has no work. Every SM has one of each stage, or more: an SM without one would get two
 // of the next stage's, and be late.
 __device__ __forceinline__ void stand_by() {
@@ -15,6 +21,16 @@ __device__ __forceinline__ void stand_by() {
 // Keeps loads above it above a wait below it: within a basic block, ptxas moves the wait in front of them.
 __device__ __forceinline__ void keep_loads_above() {
   if (gridDim.z == 0) asm volatile("trap;");
+}
+
+// Keeps a number in a register: the compiler would read a parameter again wherever it is used.
+__device__ __forceinline__ uint32_t in_register(uint32_t x) {
+  asm("" : "+r"(x));
+  return x;
+}
+__device__ __forceinline__ const uint8_t* in_register(const uint8_t* x) {
+  asm("" : "+l"(x));
+  return x;
 }
 
 // A barrier of the first `threads` threads of the block, whole warps.

@@ -173,7 +173,20 @@ Parked start_early(const Grid& grid) {
     resume(*started.blocks.back());
     started.launched_next &= started.blocks.back()->launched_next;
   }
+  started.ended.resize(started.numbers.size());
   return started;
+}
+
+Outcome let_next_start(Parked& early) {
+  const FaultHandler handler;
+  for (size_t e = 0; e < early.blocks.size(); e++) {
+    if (early.blocks[e]->launched_next) continue;
+    early.ended[e] = true;
+    const Outcome outcome = finish(std::move(early.blocks[e]));
+    if (outcome != Outcome::WELL) return outcome;
+  }
+  early.launched_next = true;
+  return Outcome::WELL;
 }
 
 Outcome run(const Grid& grid, Parked early) {
@@ -183,9 +196,13 @@ Outcome run(const Grid& grid, Parked early) {
   for (uint32_t i = 0; i < count; i++) {
     const uint32_t number = backwards ? count - 1 - i : i;
     std::unique_ptr<Block> made;
+    bool ended = false;
     for (size_t e = 0; e < early.numbers.size(); e++) {
-      if (early.numbers[e] == number) made = std::move(early.blocks[e]);
+      if (early.numbers[e] != number) continue;
+      ended = early.ended[e];
+      made = std::move(early.blocks[e]);
     }
+    if (ended) continue;
     if (!made) made = new_block(grid, number, false);
     const Outcome outcome = finish(std::move(made));
     if (outcome != Outcome::WELL) return outcome;

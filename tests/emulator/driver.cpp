@@ -67,12 +67,15 @@ int object;  // what contexts and modules point to
 
 void* pointer(Address address) { return reinterpret_cast<void*>(static_cast<uintptr_t>(address)); }
 
+void note(emulator::Outcome outcome) {
+  if (outcome != emulator::Outcome::WELL)
+    failure = outcome == emulator::Outcome::BAD_ADDRESS ? ILLEGAL_ADDRESS : LAUNCH_FAILED;
+}
+
 int carry_out(const Work& work, Parked early = Parked()) {
   if (failure != SUCCESS) return failure;
   if (work.other) return work.other();
-  const emulator::Outcome outcome = emulator::run(work.grid, std::move(early));
-  if (outcome != emulator::Outcome::WELL)
-    failure = outcome == emulator::Outcome::BAD_ADDRESS ? ILLEGAL_ADDRESS : LAUNCH_FAILED;
+  note(emulator::run(work.grid, std::move(early)));
   return SUCCESS;  // a launch has no outcome yet
 }
 
@@ -88,13 +91,20 @@ int queue(void* handle, Work work) {
 void run_early(const std::vector<Work>& work) {
   std::vector<Parked> parked(work.size());
   std::vector<bool> started(work.size());
+  auto start = [&](size_t i) {
+    if (!started[i]) parked[i] = emulator::start_early(work[i].grid);
+    started[i] = true;
+  };
   for (size_t i = 0; i < work.size(); i++) {
     for (size_t next = i + 1; next < work.size() && next <= i + EARLY_GRIDS && failure == SUCCESS; next++) {
       if (work[next].other || work[i].other || !work[next].grid.dependent) break;
-      // A grid may start once all blocks of the one in front of it have allowed it; the first is running.
-      if (next > i + 1 && !parked[next - 1].launched_next) break;
-      if (!started[next]) parked[next] = emulator::start_early(work[next].grid);
-      started[next] = true;
+      // A grid may start once all blocks of the one in front of it have allowed it; those of the first may run as far as that.
+      if (next == i + 1) start(i);
+      if (!parked[next - 1].launched_next) {
+        if (next > i + 1) break;
+        note(emulator::let_next_start(parked[i]));
+      }
+      start(next);
     }
     carry_out(work[i], std::move(parked[i]));
   }

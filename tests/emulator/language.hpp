@@ -130,6 +130,7 @@ inline uint32_t __ballot_sync(uint32_t mask, int x) {
     emulator::join_reduction(lanes, among, [](uint32_t a, uint32_t b) { return a | b; });
   });
 }
+inline uint32_t __umulhi(uint32_t a, uint32_t b) { return static_cast<uint64_t>(a) * b >> 32; }
 inline int __popc(uint32_t x) { return __builtin_popcount(x); }
 
 template <class T>

@@ -72,6 +72,7 @@ struct Parked {
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<uint32_t> numbers;
   bool launched_next = true;
+  std::vector<bool> ended;
   Parked();
   Parked(Parked&&);
   Parked& operator=(Parked&&);
@@ -80,6 +81,8 @@ struct Parked {
 
 // Starts some blocks of `grid` before the grids in front of it have run.
 Parked start_early(const Grid& grid);
+// Runs those of the blocks to their ends that have not let the next grid start yet.
+Outcome let_next_start(Parked& early);
 // Runs all blocks of `grid`, or those up to the first that fails.
 Outcome run(const Grid& grid, Parked early);
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::engine::{Device, EngineError};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::decode::{
-    Address, Attention, ExpertsDown, Matrix, NormKind, Planes, Segment, Stage, planes,
+    Address, Attention, ExpertsDown, ExpertsUp, Matrix, NormKind, Planes, Segment, Stage, planes,
 };
 use crate::kernels::tuning;
 use crate::model::ModelError;
@@ -278,6 +278,16 @@ pub(super) fn check_stage(stage: &Stage) -> Result<(), EngineError> {
     if let Some([gate, up]) = pairs.iter().find(|[gate, up]| gate.ty != up.ty) {
         let expected = format!("gate and up projections of one type, {}", gate.ty);
         return Err(unsupported(name(), expected, up.ty));
+    }
+    if let Stage::ExpertsUp(up) = stage {
+        let rows = u64::from(up.used) * u64::from(up.width);
+        if rows > ExpertsUp::MOST_ROWS {
+            let expected = format!(
+                "at most {} rows of the chosen experts",
+                ExpertsUp::MOST_ROWS
+            );
+            return Err(unsupported(name(), expected, rows));
+        }
     }
     if let Stage::ExpertsDown(down) = stage {
         if !down.width.is_multiple_of(8) || !down.shared_width.is_multiple_of(8) {

@@ -88,6 +88,9 @@ pub struct ExpertsDown {
 }
 
 impl ExpertsUp {
+    /// Most rows of the gate projections of all chosen experts: as many as the kernel divides by multiplication.
+    pub const MOST_ROWS: u64 = 0xffff;
+
     /// The gate projection's matrix, and the other where there is one.
     pub fn matrices(&self) -> impl Iterator<Item = Matrix> + Clone {
         let up = (self.up != Matrix::NONE).then_some(self.up);

@@ -214,7 +214,7 @@ impl Segment {
             } else {
                 self.rows * units
             },
-            0,
+            (tuning::ROW_WARPS / pieces) << 16 | (tuning::ROW_WARPS % pieces),
         ];
         numbers.iter().fold(
             Parameters::new()

@@ -4,6 +4,7 @@
 
 inline void wait_for_previous_grid() { emulator::wait_for_previous(); }
 inline void launch_next_grid() { emulator::launch_next(); }
+inline void launch_next_grid_behind_stores() { launch_next_grid(); }
 inline void stand_by() {
   launch_next_grid();
   wait_for_previous_grid();
@@ -11,6 +12,10 @@ inline void stand_by() {
 inline void sync_first(uint32_t threads) { emulator::wait_for_first(threads); }
 // The compiler of the host keeps the order of what it cannot see through.
 inline void keep_loads_above() {}
+template <class T>
+T in_register(T x) {
+  return x;
+}
 
 inline void store_for_host(unsigned long long* p, unsigned long long word) {
   emulator::check_access(p, sizeof word, "store for the host");

@@ -77,6 +77,7 @@ inline size_t deal(ProjectArgs& args, uint32_t blocks, uint32_t slots, uint32_t 
     s.pieces = pieces <= steps && (s.each + 1) * pieces <= MOST_PROJECT_PIECES ? pieces : 1;
     s.steps = (steps + s.pieces - 1) / s.pieces;
     s.chunks = paired ? 0 : s.rows * s.units;
+    s.round = 16 / s.pieces << 16 | 16 % s.pieces;
   }
   // Twice: the largest step says how many slots there are.
   for (uint32_t i = 0; i < 2 * args.segments; i++) {

@@ -72,7 +72,6 @@ fn planes_give_back_the_bytes_of_the_file() {
         TensorType::Q8_0,
         TensorType::Q5_0,
         TensorType::Q5_1,
-        TensorType::Q5_K,
         TensorType::Q6_K,
     ];
     for ty in types {

@@ -136,9 +136,9 @@ impl ExpertsUp {
     }
 }
 
-/// Chunks of a part of a row, as in `experts.cu`; a step is two parts.
+/// Chunks of a part of a row, as in `experts_down.cu`; a step is two parts.
 const PART: u32 = 16;
-/// Most items of a block, as in `experts.cu`.
+/// Most items of a block, as in `experts_down.cu`.
 const MOST_ITEMS: u32 = 512;
 /// Items that a row's experts are dealt to where blocks have more rows than warps.
 const ITEMS_OF_EXPERTS: u32 = 4;
@@ -153,7 +153,7 @@ struct Items {
 }
 
 impl ExpertsDown {
-    /// Most parts of a row, as in `experts.cu`.
+    /// Most parts of a row, as in `experts_down.cu`.
     pub const MOST_PARTS: u32 = 128;
 
     /// Both.

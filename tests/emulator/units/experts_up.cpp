@@ -1,4 +1,4 @@
-// kernels/decode/experts.cu
+// kernels/decode/experts_up.cu
 #include <cuda_fp16.h>
 #include <integers.cuh>
 #include <memory_access.cuh>
@@ -8,11 +8,8 @@
 #include "../registry.hpp"
 
 namespace {
-#include "decode/experts.cu"
+#include "decode/experts_up.cu"
 }  // namespace
 
 KERNEL(ExpertsUpArgs, experts_up)
 KERNEL(ExpertsUpArgs, experts_up_k)
-KERNEL(ExpertsDownArgs, experts_down)
-KERNEL(ExpertsDownArgs, experts_down_k)
-KERNEL(ExpertsDownArgs, experts_down_q)

@@ -352,8 +352,12 @@ fn shapes_without_kernels_are_refused_by_name() {
         qwen(|shape| shape.embedding = 42),
         qwen(|shape| shape.experts = 513),
         qwen(|shape| {
-            shape.layers.truncate(1);
+            shape.layers.truncate(2);
             (shape.experts, shape.expert_width) = (3, 8200);
+        }),
+        qwen(|shape| {
+            shape.layers.truncate(2);
+            (shape.experts, shape.experts_used, shape.expert_width) = (32, 32, 2056);
         }),
         try_plan(&odd, 9),
     ];

@@ -197,10 +197,8 @@ struct Block<Q8_0> {
 // Nibbles, and behind them a fifth bit each; those of the low nibbles first.
 __device__ __forceinline__ int dot_fifth_bits(uint32_t quants, uint32_t bits, const Numbers32& x) {
   const uint4 q = shared_at<uint4>(quants);
-  // Bits 4i to 4i + 3 as bit 4 of four bytes.
-  auto spread = [](uint32_t b) { return (b & 0xf) * 0x00204081u << 4 & 0x10101010u; };
   auto weights = [&](uint32_t shift, uint32_t b) {
-    auto with = [&](uint32_t w, uint32_t i) { return (w >> shift & 0x0f0f0f0fu) | spread(b >> 4 * i); };
+    auto with = [&](uint32_t w, uint32_t i) { return (w >> shift & 0x0f0f0f0fu) | spread_fifth_bits(b >> 4 * i); };
     return make_uint4(with(q.x, 0), with(q.y, 1), with(q.z, 2), with(q.w, 3));
   };
   const int sum = dot_unsigned(weights(0, bits), x.piece(0), x.piece(1), 0);

@@ -53,6 +53,9 @@ __device__ __forceinline__ uint32_t swizzled(uint32_t c) { return c ^ (c >> 3 & 
 
 __device__ __forceinline__ float half_bits(uint32_t bits) { return __half2float(__ushort_as_half(static_cast<uint16_t>(bits))); }
 
+// The lowest four bits as bit 4 of four bytes.
+__device__ __forceinline__ uint32_t spread_fifth_bits(uint32_t bits) { return (bits & 0xf) * 0x00204081u << 4 & 0x10101010u; }
+
 template <class T>
 __device__ __forceinline__ T load_read_only(const uint8_t* p) {
   return __ldg(reinterpret_cast<const T*>(p));

@@ -151,11 +151,10 @@ struct FifthBitBlocks : FourBlocks {
   static __device__ __forceinline__ void codes(uint32_t (&a)[4], uint32_t at, uint32_t group) {
     load_rows_twice(a, at + group * 16, PITCH);
     const uint32_t row = at + lane_of_warp() / 4 * PITCH + 64 + group * 4, t = lane_of_warp() % 4 * 4;
-    auto spread = [](uint32_t b) { return (b & 0xf) * 0x00204081u << 4 & 0x10101010u; };
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       const uint32_t bits = shared_at<uint32_t>(row + i % 2 * 8 * PITCH);
-      a[i] = (a[i] >> i / 2 * 4 & 0x0f0f0f0fu) | spread(bits >> (t + i / 2 * 16));
+      a[i] = (a[i] >> i / 2 * 4 & 0x0f0f0f0fu) | spread_fifth_bits(bits >> (t + i / 2 * 16));
     }
   }
 };

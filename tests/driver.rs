@@ -5,6 +5,7 @@ mod program;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 use std::{fs, iter};
 
 use program::{command, refusal, stderr, stdout, stopped, text};
@@ -73,12 +74,13 @@ const BROKEN: [Fake; 8] = [
     ),
 ];
 
+static PLACING: Mutex<()> = Mutex::new(());
+
 /// A library built with `definitions` under the driver's name, in a directory of its own.
 fn library(definitions: &[&str]) -> PathBuf {
     let name = iter::once("libcuda").chain(definitions.iter().copied());
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.collect::<Vec<_>>().join("-"));
     fs::create_dir_all(&directory).unwrap();
-    // Several tests may build it at once; each moves a whole one into place.
     let built = tempfile::NamedTempFile::new_in(&directory).unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake_libcuda.c");
     let status = Command::new("cc")
@@ -88,7 +90,12 @@ fn library(definitions: &[&str]) -> PathBuf {
         .args([Path::new("-o"), built.path(), &source])
         .status();
     assert!(status.unwrap().success());
-    built.persist(directory.join("libcuda.so.1")).unwrap();
+    // Another test's program may have the same library loaded, and would find it deleted if it were replaced.
+    let place = directory.join("libcuda.so.1");
+    let _one_at_a_time = PLACING.lock();
+    if fs::read(&place).ok() != fs::read(built.path()).ok() {
+        built.persist(place).unwrap();
+    }
     directory
 }
 

@@ -48,7 +48,7 @@ pub fn loaded(name: &str) -> Reading<SharedLibrary> {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else {
         return Reading::missing("/proc/self/maps cannot be read");
     };
-    let Some(path) = mapped_path(&maps, name) else {
+    let Some(path) = mapped_paths(&maps, name).next() else {
         return Reading::missing(format!("{name} is not loaded"));
     };
     Reading::from_result(sha256_of(Path::new(path)).map(|sha256| SharedLibrary {
@@ -57,11 +57,20 @@ pub fn loaded(name: &str) -> Reading<SharedLibrary> {
     }))
 }
 
-/// The path of the first mapping in `/proc/PID/maps` whose file name begins with `name`.
-fn mapped_path<'a>(maps: &'a str, name: &str) -> Option<&'a str> {
+/// Whether `name` is mapped from one file and no other.
+pub fn is_loaded_once(name: &str) -> bool {
+    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| {
+        let mut paths = mapped_paths(&maps, name);
+        let first = paths.next();
+        first.is_some() && paths.all(|path| Some(path) == first)
+    })
+}
+
+/// The paths of the mappings in `/proc/PID/maps` whose file names begin with `name`.
+fn mapped_paths<'a>(maps: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     maps.lines()
         .filter_map(|line| line.find('/').and_then(|at| line.get(at..)))
-        .find(|path| {
+        .filter(move |path| {
             path.rsplit('/')
                 .next()
                 .is_some_and(|file| file.starts_with(name))
@@ -113,10 +122,10 @@ mod tests {
 7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0 [stack]
 ";
         assert_eq!(
-            mapped_path(maps, "libcuda.so"),
+            mapped_paths(maps, "libcuda.so").next(),
             Some("/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04")
         );
-        assert_eq!(mapped_path(maps, "libnvidia-ml.so"), None);
+        assert_eq!(mapped_paths(maps, "libnvidia-ml.so").next(), None);
     }
 
     #[test]
@@ -129,6 +138,12 @@ mod tests {
             loaded("libabsent.so").reason(),
             Some("libabsent.so is not loaded")
         );
+    }
+
+    #[test]
+    fn a_library_that_is_mapped_is_loaded_once() {
+        assert!(is_loaded_once("libc.so"));
+        assert!(!is_loaded_once("libabsent.so"));
     }
 
     #[test]

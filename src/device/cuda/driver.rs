@@ -108,16 +108,19 @@ fn open(name: PathBuf) -> Option<&'static Library> {
     Some(Box::leak(Box::new(library)))
 }
 
-/// Whether the bindings, which look libcuda up by name, find the `library` that is checked here.
+/// Whether the bindings, which look libcuda up by name, find the `library` that is checked here. A profiler puts functions
+/// of its own in front of those that are looked up by name; then there must be no other libcuda that they could be.
 fn is_bound(library: &Library) -> bool {
     // SAFETY: only asks where the name resolves, in the library of the bindings once that is known to load.
-    unsafe {
-        let own = library.get::<*const ()>("cuInit").map(|symbol| *symbol);
-        sys::is_culib_present()
-            && own.is_ok_and(|own| {
-                let bound = sys::culib().get::<*const ()>("cuInit");
-                bound.is_ok_and(|bound| *bound == own)
-            })
+    let [own, bound] = unsafe {
+        if !sys::is_culib_present() {
+            return false;
+        }
+        [library, sys::culib()].map(|library| library.get::<*const ()>("cuInit").map(|at| *at))
+    };
+    match (own, bound) {
+        (Ok(own), Ok(bound)) => own == bound || library::is_loaded_once("libcuda.so"),
+        _ => false,
     }
 }
 

@@ -64,7 +64,9 @@ impl Source {
 
     /// What the program consists of: without tests and what only they use.
     fn program(&self) -> &str {
-        let test_only = self.path.contains("/tests/") || self.path.ends_with("/sample.rs");
+        let ends = ["/tests.rs", "/sample.rs"];
+        let test_only =
+            self.path.contains("/tests/") || ends.iter().any(|end| self.path.ends_with(end));
         match self.text.split_once("#[cfg(test)]\nmod ") {
             _ if test_only => "",
             Some((program, _)) => program,

@@ -1,20 +1,28 @@
-// Decodes token ids with llama.cpp on the CPU, BATCH at a time, and writes the logits of every position as raw f32.
+// Decodes token ids with llama.cpp, BATCH at a time, and writes the logits of every position as raw f32.
 //
-//   llama_logits MODEL.gguf OUT.f32 BATCH ID...
+//   llama_logits [--gpu] MODEL.gguf OUT.f32 BATCH ID...
 //
-// f32 keys and values and no flash attention, so that only the weights' and the activations' quantisation differs from
-// a reference. See README.md for how it is built.
+// On the CPU with f32 keys and values and no flash attention, so that only the weights' and the activations' quantisation
+// differs from a reference; with --gpu on the best device that its backends find, as llama.cpp does by itself. See README.md
+// for how it is built.
+#include "ggml-backend.h"
 #include "llama.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 int main(int argc, char ** argv) {
+    const bool gpu = argc > 1 && strcmp(argv[1], "--gpu") == 0;
+    if (gpu) {
+        argv++, argc--;
+        ggml_backend_load_all();
+    }
     if (argc < 5) {
-        fprintf(stderr, "usage: %s MODEL.gguf OUT.f32 BATCH ID...\n", argv[0]);
+        fprintf(stderr, "usage: llama_logits [--gpu] MODEL.gguf OUT.f32 BATCH ID...\n");
         return 2;
     }
     llama_backend_init();
@@ -27,9 +35,11 @@ int main(int argc, char ** argv) {
     params.n_ctx = argc;
     params.n_batch = argc;
     params.n_ubatch = argc;
-    params.type_k = GGML_TYPE_F32;
-    params.type_v = GGML_TYPE_F32;
-    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    if (!gpu) {
+        params.type_k = GGML_TYPE_F32;
+        params.type_v = GGML_TYPE_F32;
+        params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    }
     llama_context * context = llama_init_from_model(model, params);
     if (!context) return 1;
 

@@ -1,10 +1,10 @@
-// Softmax attention of one token over cached f16 keys and values, split over blocks by position (attention_combine
-// joins the splits).
+// Softmax attention of one token over cached f16 keys and values, split over blocks by position. Few splits are joined by
+// the block that is done last, many by attention_combine.
 //
-// Grid (at least splits, kv_heads * groups): a block serves the H query heads of one group (groups = heads / kv_heads / H) over
-// the positions of its split. Block 256 threads (128 for heads of 64); dynamic shared memory Shape<D>::SHARED_BYTES.
+// Grid of at least splits * kv_heads * groups: a block serves the H query heads of one group (groups = heads / kv_heads / H)
+// over the positions of its split. Block 256 threads (128 for heads of 64); dynamic shared memory Shape<D>::SHARED_BYTES.
 // A tile is KEYS positions. Keys and values stream through a ring of UNITS units (the keys, then the values of a tile),
-// so 3 to 4 units are under way at any time. Two barriers a tile:
+// so 2 to 4 units are under way at any time. Two barriers a tile:
 //   - scores = K * Q^T on tensor cores, a warp 16 positions x 64 dimensions; positions are rows, heads the 8 columns,
 //     so 1 head costs what 8 cost, and a key is read once for all;
 //   - each warp adds up the slices of all scores, takes the softmax of the tile for itself, and computes its own share
@@ -17,6 +17,7 @@
 // proves that the past rows are complete: the position is stored behind a wait for all of the token before.
 
 #include "attention.cuh"
+#include "attention_finish.cuh"
 #include "attention_heads.cuh"
 #include "memory_access.cuh"
 #include "ordering.cuh"
@@ -26,71 +27,30 @@ namespace attention {
 
 DYNAMIC_SHARED(attention_shared);
 
-template <uint32_t D>
-struct Shape {
-  static constexpr uint32_t WARPS = D == 64 ? 4 : 8;
-  static constexpr uint32_t THREADS = 32 * WARPS;
-  static constexpr uint32_t SLICES = D / 64;              // of the dimensions, for scores
-  static constexpr uint32_t KEYS = 16 * WARPS / SLICES;   // positions of a tile
-  static constexpr uint32_t DIM_TILES = D / 16 / WARPS;   // of a warp, for outputs
-  static constexpr uint32_t CHUNKS = D / 8;               // 16-byte pieces of a row
-  static constexpr uint32_t UNIT_BYTES = KEYS * D * 2;
-  static constexpr uint32_t UNITS = 5;
-  static constexpr uint32_t PITCH = KEYS + 4;  // of a head's scores; keeps stores apart in banks
-  // Queries lie in the last unit until the first tile has them in registers.
-  static constexpr uint32_t QUERIES = (UNITS - 1) * UNIT_BYTES;
-  static constexpr uint32_t SCORES = UNITS * UNIT_BYTES;
-  static constexpr uint32_t NEW_ROWS = SCORES + SLICES * 8 * PITCH * 4;
-  static constexpr uint32_t TURNS = NEW_ROWS + 2 * D * 2;
-  static constexpr uint32_t SHARED_BYTES = TURNS + D / 2 * 8;
-  static_assert(8 * D * 4 <= UNIT_BYTES && D * 4 <= SLICES * 8 * PITCH * 4, "queries and the key have work space");
-  static_assert(SHARED_BYTES <= 99 * 1024, "every device has this much");
-  static_assert(KEYS * CHUNKS % THREADS == 0 && THREADS % CHUNKS == 0 && DIM_TILES >= 1, "work is dealt evenly");
-};
-
-// The positions of a block.
-struct Span {
-  uint32_t first;  // where in the ring the first lies
-  uint32_t count;
-  bool active;
-  bool last;  // its last position is the token's own
-
-  __device__ __forceinline__ Span(const AttentionArgs& args, uint32_t position) {
-    uint32_t seen = seen_positions(position, args.window);
-    if (seen > args.capacity) seen = args.capacity;  // only a wrong guess
-    const uint32_t splits = active_splits(seen, args.splits), split = blockIdx.x;
-    const uint32_t each = seen / splits, rest = seen % splits;
-    const uint32_t begin = split * each + (split < rest ? split : rest);
-    active = split < splits;
-    last = split + 1 == splits;
-    count = active ? each + (split < rest) : 0;
-    first = (position + 1 - seen + begin) % args.capacity;
-  }
-
-  __device__ __forceinline__ uint32_t row(uint32_t offset, uint32_t capacity) const {
-    const uint32_t row = first + offset;
-    return row >= capacity ? row - capacity : row;
-  }
-};
-
 template <uint32_t D, uint32_t H>
 struct Block {
   using S = Shape<D>;
+  // Where a thread would join more than two numbers.
+  static constexpr uint32_t ALONE = H * D / 2 > S::THREADS ? 128 : 0;
   static constexpr uint32_t JOBS = (H + 2 + S::WARPS - 1) / S::WARPS;  // heads that a warp prepares at most
 
   const AttentionArgs& args;
   const uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const uint32_t ring = tile::shared_address(attention_shared);
+  const uint32_t split, group;
   const uint32_t groups, kv_head;
   const uint64_t cache_row;  // first row of the head's cache
   float* const scores = reinterpret_cast<float*>(attention_shared + S::SCORES);
   __half* const new_rows = reinterpret_cast<__half*>(attention_shared + S::NEW_ROWS);
+  float* const whole = reinterpret_cast<float*>(attention_shared);  // see keep
   float2* const turns = reinterpret_cast<float2*>(attention_shared + S::TURNS);
 
   __device__ __forceinline__ Block(const AttentionArgs& args)
       : args(args),
-        groups(gridDim.y / args.kv_heads),
-        kv_head(blockIdx.y / groups),
+        split(blockIdx.x / (args.heads / H)),
+        group(blockIdx.x % (args.heads / H)),
+        groups(args.heads / H / args.kv_heads),
+        kv_head(group / groups),
         cache_row(static_cast<uint64_t>(kv_head) * args.capacity) {}
 
   // Where a 16-byte piece of a row lies in its unit: rows that a load of matrices takes together differ in bank.
@@ -135,10 +95,15 @@ struct Block {
     tile::end_copies();
   }
 
+  __device__ __forceinline__ void start_units(const Span& span, uint32_t first, uint32_t end) const {
+    // One copy of the code: a token's kernels share the instruction cache.
+#pragma unroll 1
+    for (uint32_t unit = first; unit < end; unit++) start_unit(span, unit);
+  }
+
   // What needs no more than a position: may run before the wait, on a guess.
   __device__ __forceinline__ void start(const Span& span, uint32_t position) const {
-#pragma unroll
-    for (uint32_t unit = 0; unit < S::UNITS - 1; unit++) start_unit(span, unit);
+    start_units(span, 0, S::UNITS - 1);
     if (span.active) fill_turns(turns, args.frequency, args.rotary / 2, position);
   }
 
@@ -162,7 +127,7 @@ struct Block {
 #pragma unroll
     for (uint32_t j = 0; j < Head<D>::PAIRS; j++) row[32 * j + lane] = __floats2half2_rn(head.x[j].x, head.x[j].y);
     __syncwarp();
-    if (blockIdx.y != kv_head * groups) return;
+    if (group != kv_head * groups) return;
     uint4* const cache = reinterpret_cast<uint4*>(is_value ? args.values : args.keys);
     uint4* const to = cache + (cache_row + position % args.capacity) * S::CHUNKS;
     for (uint32_t chunk = lane; chunk < S::CHUNKS; chunk += 32) to[chunk] = reinterpret_cast<const uint4*>(row)[chunk];
@@ -172,7 +137,7 @@ struct Block {
     return job < H ? args.query_norm : job == H ? args.key_norm : nullptr;
   }
   __device__ __forceinline__ const float* source(uint32_t job) const {
-    if (job < H) return args.query + static_cast<uint64_t>(blockIdx.y * H + job) * args.query_stride;
+    if (job < H) return args.query + static_cast<uint64_t>(group * H + job) * args.query_stride;
     return (job == H ? args.key : args.value) + kv_head * D;
   }
 
@@ -282,25 +247,41 @@ struct Block {
     }
   }
 
+  // Normalised outputs [H][D] to where the first tiles were: the only split is the whole result.
+  __device__ __forceinline__ void keep() {
+    sum += __shfl_xor_sync(~0u, sum, 1);
+    sum += __shfl_xor_sync(~0u, sum, 2);
+    // Other warps may still be at the last tile.
+    __syncthreads();
+#pragma unroll
+    for (uint32_t i = 0; i < 2; i++) {
+      const uint32_t head = lane % 4 * 2 + i;
+      const float factor = __fdividef(1.0f, __shfl_sync(~0u, sum, lane % 4 * 8 + i * 4));
+      if (head >= H) continue;
+      float* const to = whole + head * D + warp * S::DIM_TILES * 16 + lane / 4;
+#pragma unroll
+      for (uint32_t d = 0; d < 2 * S::DIM_TILES; d++) to[8 * d] = out[d / 2][d % 2 * 2 + i] * factor;
+    }
+    __syncthreads();
+  }
+
+  // What is to be joined.
   __device__ __forceinline__ void store() {
     const Partial partial{args.heads, args.splits, D};
-    const uint32_t first_head = blockIdx.y * H;
+    const uint32_t first_head = group * H;
     sum += __shfl_xor_sync(~0u, sum, 1);
     sum += __shfl_xor_sync(~0u, sum, 2);
     if (warp == 0 && lane % 4 == 0 && lane / 4 < H) {
-      float2* to = reinterpret_cast<float2*>(args.partial + partial.weights(first_head + lane / 4, blockIdx.x));
+      float2* to = reinterpret_cast<float2*>(args.partial + partial.weights(first_head + lane / 4, split));
       *to = make_float2(largest, sum);
     }
 #pragma unroll
     for (uint32_t i = 0; i < 2; i++) {
       const uint32_t head = lane % 4 * 2 + i;
       if (head >= H) continue;
-      float* to = args.partial + partial.output(first_head + head, blockIdx.x) + warp * S::DIM_TILES * 16 + lane / 4;
+      float* to = args.partial + partial.output(first_head + head, split) + warp * S::DIM_TILES * 16 + lane / 4;
 #pragma unroll
-      for (uint32_t d = 0; d < S::DIM_TILES; d++) {
-        to[16 * d] = out[d][i];
-        to[16 * d + 8] = out[d][2 + i];
-      }
+      for (uint32_t d = 0; d < 2 * S::DIM_TILES; d++) to[8 * d] = out[d / 2][d % 2 * 2 + i];
     }
   }
 };
@@ -309,7 +290,7 @@ template <uint32_t D, uint32_t H>
 __device__ __forceinline__ void attend(const AttentionArgs& args) {
   using S = Shape<D>;
   __shared__ uint32_t guess;
-  if (blockIdx.x >= args.splits) return stand_by();
+  if (blockIdx.x >= args.splits * (args.heads / H)) return stand_by();
   Block<D, H> block(args);
   launch_next_grid();
   if (threadIdx.x == 0) guess = tile::load_acquire(&args.token->position);
@@ -320,24 +301,27 @@ __device__ __forceinline__ void attend(const AttentionArgs& args) {
     if (job < H + 2) heads[i].load_weight(block.norm(job));
   }
   __syncthreads();
-  const uint32_t guessed = guess;
-  Span span(args, guessed);
-  block.start(span, guessed);
-  __syncthreads();
-  wait_for_previous_grid();
-
-  const uint32_t position = tile::load_relaxed(&args.token->position);
-#pragma unroll
-  for (uint32_t i = 0; i < Block<D, H>::JOBS; i++) {
-    const uint32_t job = i * S::WARPS + block.warp;
-    if (job < H + 2) heads[i].load(block.source(job));
-  }
-  if (position != guessed) {
-    tile::wait_copies<0>();
-    __syncthreads();
-    span = Span(args, position);
+  uint32_t position = guess;
+  Span span(args, block.split, position, Block<D, H>::ALONE);
+  bool waited = false;
+#pragma unroll 1
+  while (true) {
     block.start(span, position);
     __syncthreads();
+    if (waited) break;
+    wait_for_previous_grid();
+    waited = true;
+    const uint32_t guessed = position;
+    position = tile::load_relaxed(&args.token->position);
+#pragma unroll
+    for (uint32_t i = 0; i < Block<D, H>::JOBS; i++) {
+      const uint32_t job = i * S::WARPS + block.warp;
+      if (job < H + 2) heads[i].load(block.source(job));
+    }
+    if (position == guessed) break;
+    tile::wait_copies<0>();
+    __syncthreads();
+    span = Span(args, block.split, position, Block<D, H>::ALONE);
   }
   if (!span.active) return;
 #pragma unroll
@@ -354,24 +338,21 @@ __device__ __forceinline__ void attend(const AttentionArgs& args) {
     tile::wait_copies<3>();
     if (has_new && block.warp == H % S::WARPS) block.place_new_row(2 * t, new_row);
     __syncthreads();
-    if (t == 0) {
-      block.load_queries(queries);
-    } else {
-      block.start_unit(span, 2 * t + 4);
-    }
+    if (t == 0) block.load_queries(queries);
     block.score(2 * t, queries);
-    if (t == 0) {
-      tile::wait_copies<2>();  // one group fewer has been started
-    } else {
-      tile::wait_copies<3>();
-    }
+    tile::wait_copies<2>();
     if (has_new && block.warp == (H + 1) % S::WARPS) block.place_new_row(2 * t + 1, new_row);
     __syncthreads();
-    if (t == 0) block.start_unit(span, 4);
-    block.start_unit(span, 2 * t + 5);
+    block.start_units(span, 2 * t + 4, 2 * t + 6);
     block.add_tile(2 * t + 1, span.count - t * S::KEYS, factor);
   }
-  block.store();
+  if (args.out && span.splits == 1) {
+    block.keep();
+  } else {
+    block.store();
+    if (!args.out || !is_last(args, block.group, span.splits)) return;
+  }
+  finish<D, H>(args, block.group, span.splits, block.whole);
 }
 
 }  // namespace attention

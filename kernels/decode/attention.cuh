@@ -18,6 +18,9 @@ struct AttentionArgs {
   __half* keys;              // [kv_heads][capacity][head_dim], position p at p % capacity; 16-byte aligned
   __half* values;            // the same
   float* partial;            // see Partial
+  float* out;                // [heads][head_dim], joined of at most 32 splits; null: attention_combine joins them
+  uint32_t* arrivals;        // [heads / H], 0 between launches; where there is `out`
+  const float* gate;         // head h at gate + h * gate_stride, or null; where there is `out`
   uint32_t query_stride;     // even
   uint32_t heads;
   uint32_t kv_heads;
@@ -28,8 +31,10 @@ struct AttentionArgs {
   uint32_t value_norm;       // 1: values are divided by their root mean square
   float scale;
   float epsilon;
+  uint32_t gate_stride;
+  uint32_t unused;
 };
-static_assert(sizeof(AttentionArgs) == 120, "the host writes this record");
+static_assert(sizeof(AttentionArgs) == 152, "the host writes this record");
 
 struct CombineArgs {
   const Token* token;
@@ -46,6 +51,8 @@ struct CombineArgs {
 static_assert(sizeof(CombineArgs) == 56, "the host writes this record");
 
 namespace attention {
+
+__device__ __forceinline__ float opened(float gate) { return __fdividef(1.0f, 1.0f + __expf(-gate)); }
 
 // Fewer would cost the combination more than they save the attention.
 constexpr uint32_t POSITIONS_PER_SPLIT = 32;

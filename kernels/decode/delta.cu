@@ -1,6 +1,6 @@
 // One step of Gated DeltaNet: causal convolution, SiLU, unit queries and keys, gated delta rule.
 //
-// Grid (at least value_heads, ceil(value_dim / 32)), block 256: a block takes 32 rows of a head's state [value_dim][KEY_DIM], 8
+// Grid of at least value_heads * ceil(value_dim / 32), block 256: a block takes 32 rows of a head's state [value_dim][KEY_DIM], 8
 // lanes a row, so a warp's load touches 4 rows of 128 contiguous bytes. Value head h uses key head h % key_heads; every
 // block convolves the channels that it needs itself.
 // One pass over the state S: with k.S and q.S of the old state, change = beta * (v - decay * k.S),
@@ -58,7 +58,8 @@ struct Channels {
   float past[EACH][MOST_TAPS];  // by slot
 
   __device__ __forceinline__ void load(const DeltaArgs& args) {
-    const uint32_t head = blockIdx.x, key_head = head % args.key_heads, keys = args.key_heads * KEY_DIM;
+    const uint32_t head = blockIdx.x % args.value_heads, part = blockIdx.x / args.value_heads;
+    const uint32_t key_head = head % args.key_heads, keys = args.key_heads * KEY_DIM;
     const uint32_t channels = 2 * keys + args.value_heads * args.value_dim;
 #pragma unroll
     for (uint32_t i = 0; i < EACH; i++) {
@@ -66,9 +67,9 @@ struct Channels {
       if (local < 2 * KEY_DIM) {
         channel[i] = local / KEY_DIM * keys + key_head * KEY_DIM + local % KEY_DIM;
         exists[i] = true;
-        kept[i] = head == key_head && blockIdx.y == 0;
+        kept[i] = head == key_head && part == 0;
       } else {
-        const uint32_t row = blockIdx.y * ROWS + local - 2 * KEY_DIM;
+        const uint32_t row = part * ROWS + local - 2 * KEY_DIM;
         channel[i] = 2 * keys + head * args.value_dim + row;
         exists[i] = kept[i] = local < COUNT && row < args.value_dim;
       }
@@ -109,9 +110,10 @@ template <uint32_t KEY_DIM>
 __device__ __forceinline__ void step(const DeltaArgs& args) {
   constexpr uint32_t QUADS = KEY_DIM / 4 / LANES;
   __shared__ __align__(16) float active[Channels<KEY_DIM>::COUNT];
-  if (blockIdx.x >= args.value_heads) return stand_by();
+  if (blockIdx.x >= args.value_heads * ((args.value_dim + ROWS - 1) / ROWS)) return stand_by();
   launch_next_grid();
-  const uint32_t head = blockIdx.x, row = blockIdx.y * ROWS + threadIdx.x / LANES, lane = threadIdx.x % LANES;
+  const uint32_t head = blockIdx.x % args.value_heads, part = blockIdx.x / args.value_heads;
+  const uint32_t row = part * ROWS + threadIdx.x / LANES, lane = threadIdx.x % LANES;
   const bool exists = row < args.value_dim;
   const uint32_t value_row = head * args.value_dim + row;
   float4* const state = reinterpret_cast<float4*>(args.state) + static_cast<uint64_t>(value_row) * (KEY_DIM / 4) + lane;

@@ -23,13 +23,11 @@ static_assert(sizeof(HeadArgs) == 176, "the host writes this record");
 // A warp's way through the vocabulary, two rows at a time; behind the last comes the last again.
 struct RowCursor {
   uint32_t first;
-  uint32_t chunk[2];  // the rows' first chunks of the step
-  uint32_t unit, left;
+  uint32_t chunk;  // the step's first of the first row
+  uint32_t left;   // chunks of the rows
 
   __device__ __forceinline__ void settle(const HeadArgs& args) {
-    chunk[0] = min(first, args.rows - 1) * args.units;
-    chunk[1] = min(first + 1, args.rows - 1) * args.units;
-    unit = 0;
+    chunk = first * args.units;
     left = args.units;
   }
   __device__ __forceinline__ void advance(const HeadArgs& args) {
@@ -38,7 +36,11 @@ struct RowCursor {
       settle(args);
       return;
     }
-    unit += 32, left -= 32, chunk[0] += 32, chunk[1] += 32;
+    left -= 32, chunk += 32;
+  }
+  __device__ __forceinline__ void chunks_of(const HeadArgs& args, uint32_t (&chunks)[2]) const {
+    chunks[0] = chunk;
+    chunks[1] = first + 1 < args.rows ? chunk + args.units : chunk;
   }
 };
 
@@ -52,7 +54,9 @@ struct HeadShare {
   __device__ __forceinline__ void fetch() {
     if (ahead.first < args.rows) {
       const uint8_t* const planes[2] = {args.matrix.plane[0], args.matrix.plane[0]};
-      ring.fetch(planes, ahead.chunk, ahead.left);
+      uint32_t chunks[2];
+      ahead.chunks_of(args, chunks);
+      ring.fetch(planes, chunks, ahead.left);
       ahead.advance(args);
     }
     tile::end_copies();
@@ -69,7 +73,11 @@ struct HeadShare {
     float sums[2] = {0, 0};
     while (here.first < args.rows) {
       ring.wait();
-      if (lane_of_warp() < here.left) ring.add(v, here.unit + lane_of_warp(), here.chunk, sums);
+      if (lane_of_warp() < here.left) {
+        uint32_t chunks[2];
+        here.chunks_of(args, chunks);
+        ring.add(v, args.units - here.left + lane_of_warp(), chunks, sums);
+      }
       // The slot may be filled again.
       __syncwarp();
       fetch();
@@ -90,8 +98,8 @@ struct HeadShare {
   }
 };
 
-extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant__ HeadArgs args) {
-  __shared__ unsigned long long candidate[2 * MOST_WARPS];
+template <class TYPES>
+__device__ __forceinline__ void head_rows(const HeadArgs& args, unsigned long long (&candidate)[2 * MOST_WARPS]) {
   launch_next_grid();
   prepare_vector(args.norms, 0, blockDim.x);
   Lane lane;
@@ -100,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant_
   ahead.settle(args);
   const RowCursor here = ahead;
   auto with_share = [&](auto f) {
-    AllTypes::with_block(args.matrix.type, [&](auto block) {
+    TYPES::with_block(args.matrix.type, [&](auto block) {
       using Share = HeadShare<decltype(block)>;
       f(Share{args, {args.ring, args.slots, lane}, ahead});
     });
@@ -120,4 +128,16 @@ extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant_
     for (uint32_t i = 0; i < blockDim.x / 16; i++) best = max(best, candidate[i]);
     atomicMax(&args.token->best, best);
   }
+}
+
+extern "C" __global__ void __launch_bounds__(512, 1) head(const __grid_constant__ HeadArgs args) {
+  __shared__ unsigned long long candidate[2 * MOST_WARPS];
+  head_rows<AllTypes>(args, candidate);
+}
+
+// For the output projections of Q4_K_M files, with as many warps as an SM has registers for: it is long enough to do without
+// a stage beside it.
+extern "C" __global__ void __launch_bounds__(1024, 1) head_k(const __grid_constant__ HeadArgs args) {
+  __shared__ unsigned long long candidate[2 * MOST_WARPS];
+  head_rows<Types<Q6_K>>(args, candidate);
 }

@@ -15,7 +15,8 @@ struct Lane {
 constexpr uint32_t NOTHING = 0xffff;  // a rule that no step needs
 
 // A ring of `count` slots, 1 to 4, for every warp of the block: from `begin` on lie the first slots of all warps, then the
-// second ones. A row has SPAN lanes: 32, or 16 where two rows lie side by side.
+// second ones. A row has SPAN lanes: 32, or 16 where two rows lie side by side; a lane has a chunk of every row that is its, one
+// pass behind the other.
 template <class B, int ROWS, uint32_t SPAN>
 struct Slots {
   static constexpr uint32_t SHIFT = B::CHUNKS == 8 ? 3 : B::CHUNKS == 2 ? 1 : 0;  // of chunks to blocks
@@ -23,6 +24,7 @@ struct Slots {
   static constexpr uint32_t PART = (SPAN * 16 + EXTRAS * 16 + 31) / 32 * 32;  // of a row
   static constexpr uint32_t SLOT = ROWS * PART;
   static constexpr int PASSES = ROWS * SPAN / 32;  // rows of a lane
+  static constexpr uint32_t PASS = 32 / SPAN * PART;
   static_assert(EXTRAS <= SPAN, "a lane fetches one extra of a row");
 
   uint32_t begin, count;  // the same in all warps
@@ -66,11 +68,11 @@ struct Slots {
 #pragma unroll
     for (int p = 0; p < PASSES; p++) {
       const uint32_t block = chunk[p] >> SHIFT;
-      if (i < left) tile::copy_async(to + p * PART + place, matrix[p] + (lane.quants + block * B::STRIDE));
+      if (i < left) tile::copy_async(to + p * PASS + place, matrix[p] + (lane.quants + block * B::STRIDE));
       if constexpr (EXTRAS > 0) {
         const uint32_t stride = lane.rule >> 16, first = block * stride;
         if ((lane.rule & 0xffff) < (first & 15) + stride * (min(left, SPAN) >> SHIFT)) {
-          tile::copy_async(to + p * PART + SPAN * 16 + i * 16, matrix[p] + (lane.extra + (first & ~15u)));
+          tile::copy_async(to + p * PASS + SPAN * 16 + i * 16, matrix[p] + (lane.extra + (first & ~15u)));
         }
       }
     }
@@ -84,7 +86,7 @@ struct Slots {
   __device__ __forceinline__ void add(const Vector& v, uint32_t unit, const uint32_t (&chunk)[PASSES], float (&sums)[PASSES]) const {
 #pragma unroll
     for (int p = 0; p < PASSES; p++) {
-      const uint32_t at = part() + p * PART;
+      const uint32_t at = part() + p * PASS;
       sums[p] += B::template dot<SPAN>(at, at + SPAN * 16, v, lane_in_row(), unit, chunk[p] >> SHIFT);
     }
   }

@@ -31,7 +31,7 @@ struct Norms {
   uint32_t kind;
   uint32_t columns;  // a multiple of 8, of 32 if an integer form is asked for
   uint32_t head;     // a multiple of 8
-  uint32_t place;  // where a vector lies in dynamic shared memory, behind the weights of the norms
+  uint32_t place;  // where a vector lies in dynamic shared memory: behind its own weights, on those that it needs no more
   float epsilon;
   float scale;
 };

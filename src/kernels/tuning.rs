@@ -27,6 +27,8 @@ pub const FETCH_BLOCKS_PER_SM: u32 = 2;
 pub const ROW_WARPS: u32 = 16;
 /// Threads of those, one block per SM, while another one's begins.
 pub const ROW_THREADS: u32 = 32 * ROW_WARPS;
+/// Warps of a block of `head_k`, the most that have room.
+pub const HEAD_WARPS: [u32; 2] = [32, 24];
 /// Most numbers of a vector that such a block makes a norm of: 8 for each thread.
 pub const NORM_COLUMNS: u32 = 8 * ROW_THREADS;
 /// The same of `experts_up`, whose last warp chooses experts meanwhile.
@@ -41,8 +43,12 @@ pub const COMBINE_ELEMENTS: u32 = 64;
 pub const DELTA_THREADS: u32 = 256;
 /// Rows of a head's state that a block of `delta_step_*` takes.
 pub const DELTA_ROWS: u32 = 32;
-/// Blocks of attention per SM at long context.
+/// Blocks of attention per SM for a long context. For a short one and over a window it is one.
 pub const ATTENTION_BLOCKS_PER_SM: u32 = 2;
+/// Most tokens of a short context.
+pub const SHORT_CONTEXT: usize = 16_384;
+/// Most tokens of a context whose splits attention joins by itself; one block would take too long to join more.
+pub const JOINED_CONTEXT: usize = 1024;
 /// Fewer positions are not split off.
 pub const ATTENTION_POSITIONS: u32 = 32;
 /// Threads of `repack` and `restore`.

@@ -35,7 +35,7 @@ enum Status {
   LAUNCH_FAILED = 719,
 };
 
-constexpr uint32_t SM_COUNT = 3;
+constexpr uint32_t SM_COUNT = 4;
 constexpr uint32_t MOST_SHARED_BYTES = 99 << 10;
 constexpr size_t EARLY_GRIDS = 2;
 

@@ -13,7 +13,7 @@ const MODEL: &str = "EMULATOR_TEST_MODEL";
 /// Tokens that show their layers.
 const SHOWN: u32 = 20;
 /// Tokens of a greedy text, which is generated five times over; a GPU's tests have 512.
-const GENERATED: usize = 60;
+const GENERATED: usize = 140;
 
 fn file() -> Option<PathBuf> {
     let file = env::var_os(MODEL).map(PathBuf::from);

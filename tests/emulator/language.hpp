@@ -149,6 +149,17 @@ inline unsigned long long atomicMax(unsigned long long* p, unsigned long long x)
   return old;
 }
 
+// Blocks that run beside others see every store at once.
+inline void __threadfence() {}
+
+// Counts up to `most`, then from 0 again.
+inline uint32_t atomicInc(uint32_t* p, uint32_t most) {
+  emulator::check_access(p, sizeof *p, "count");
+  const uint32_t old = *p;
+  *p = old >= most ? 0 : old + 1;
+  return old;
+}
+
 // Products of two int16 of `a` with the lower (upper) two int8 of `b`.
 inline int __dp2a_lo(int a, int b, int sum) {
   return sum + static_cast<int16_t>(a) * static_cast<int8_t>(b) +

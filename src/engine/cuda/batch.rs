@@ -3,8 +3,8 @@
 
 use crate::engine::EngineError;
 use crate::kernels::decode::{
-    Activation, Address, Attention, Combine, Delta, ExpertsDown, ExpertsUp, Head, Matrix,
-    NextToken, NormKind, Norms, Product as StageProduct, Project, Stage,
+    Activation, Address, Attention, Delta, ExpertsDown, ExpertsUp, Head, Matrix, NextToken,
+    NormKind, Norms, Product as StageProduct, Project, Stage,
 };
 use crate::kernels::prefill::{
     Append, Convolve, Embed, Experts, Heads, Join, List, Mode, Product, PromptAttention, Route,
@@ -70,12 +70,7 @@ pub(super) fn plan(
         match stage {
             Stage::Project(project) => batch.project(project),
             Stage::Delta(delta) => batch.delta(delta),
-            Stage::Attention(attention) => {
-                let Some(Stage::Combine(combine)) = steps.next() else {
-                    return Err(out_of_place(stage));
-                };
-                batch.attention(attention, combine);
-            }
+            Stage::Attention(attention) => batch.attention(attention),
             Stage::ExpertsUp(up) => {
                 let Some(Stage::ExpertsDown(down)) = steps.peek() else {
                     return Err(out_of_place(stage));
@@ -251,7 +246,7 @@ impl Planned {
         self.push(Work::Scan(Scan { inputs, out }));
     }
 
-    fn attention(&mut self, attention: &Attention, combine: &Combine) {
+    fn attention(&mut self, attention: &Attention) {
         let heads = Heads {
             step: *attention,
             query: self.rows.of(attention.query),
@@ -265,9 +260,9 @@ impl Planned {
         self.push(Work::Heads(heads));
         self.push(Work::Attention(PromptAttention {
             heads,
-            gate: self.rows.of(combine.gate),
-            gate_stride: combine.gate_stride,
-            out: self.rows.of(combine.out),
+            gate: self.rows.of(attention.gate),
+            gate_stride: attention.gate_stride,
+            out: self.rows.of(attention.out),
         }));
         // Not before: queries of the batch see what its keys overwrite.
         self.push(Work::Append(Append { heads }));

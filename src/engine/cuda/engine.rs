@@ -144,13 +144,13 @@ impl CudaEngine {
     fn append<T>(
         &mut self,
         id: u32,
-        queue: impl FnOnce(&Runner, &Decode) -> Result<T, CudaError>,
+        queue: impl FnOnce(&Runner, &Decode, usize) -> Result<T, CudaError>,
     ) -> Result<T, EngineError> {
         limits::check_ids(&[id], self.architecture.vocabulary())?;
         limits::check_room(self.context, self.position, 1)?;
         let runner = &self.runner;
         runner.begin(&self.kernels, self.position, &[id])?;
-        let queued = queue(runner, &self.kernels)?;
+        let queued = queue(runner, &self.kernels, self.position)?;
         runner.wait()?;
         let choice = runner.choice(self.position)?;
         self.appended(1, choice);
@@ -172,7 +172,7 @@ impl CudaEngine {
         let (mut queued, mut last) = (0, None);
         for (done, step) in steps.enumerate() {
             while queued < tokens.min(done + AHEAD) {
-                runner.queue()?;
+                runner.queue(position + queued)?;
                 queued += 1;
             }
             let id = runner.choice(position + done)?.ok_or(EngineError::Logits {
@@ -235,7 +235,7 @@ impl Engine for CudaEngine {
     }
 
     fn step(&mut self, id: u32) -> Result<(), EngineError> {
-        self.append(id, |runner, _| runner.queue())
+        self.append(id, |runner, _, position| runner.queue(position))
     }
 
     fn step_by_layers(&mut self, id: u32) -> Result<Vec<f32>, EngineError> {

@@ -3,8 +3,7 @@
 
 use crate::engine::EngineError;
 use crate::kernels::decode::{
-    Activation, Address, Attention, Combine, ExpertsDown, NormKind, Norms, Product, Project,
-    Segment, Stage,
+    Activation, Address, Attention, ExpertsDown, NormKind, Norms, Product, Project, Segment, Stage,
 };
 use crate::model::{Gemma4, LayerKind};
 
@@ -18,6 +17,8 @@ struct Work {
     key: Address,
     value: Address,
     partial: Address,
+    /// Counters of attention that joins its splits.
+    arrivals: Address,
     /// What attention hands to its output projection.
     mixed: Address,
     /// Attention's output.
@@ -45,6 +46,7 @@ struct Heads {
     window: u32,
     capacity: u32,
     splits: u32,
+    short_splits: u32,
 }
 
 /// Adds the stages of every layer; `context` positions are kept, of sliding layers no more than the window.
@@ -102,7 +104,7 @@ fn work(
         let (kv, dim) = shape.attention(*kind);
         queries = queries.max(shape.query_heads * dim);
         keys = keys.max(kv * dim);
-        let splits = splits(planner, shape, *kind, context)?;
+        let [splits, _] = splits(planner, shape, *kind, context)?;
         partial = partial.max(Attention::partial_bytes(
             shape.query_heads as u32,
             splits,
@@ -121,6 +123,7 @@ fn work(
         key: planner.take_f32(keys),
         value: planner.take_f32(keys),
         partial: planner.take(partial),
+        arrivals: planner.zeros(narrow("query heads", shape.query_heads)?),
         mixed: planner.take_f32(queries),
         attended: planner.take_f32(embedding),
         h: planner.take_f32(embedding),
@@ -140,17 +143,27 @@ fn capacity(shape: &Gemma4, kind: LayerKind, context: u32) -> u32 {
     }
 }
 
+/// Parts that attention is cut into, and those while the context is short.
 fn splits(
     planner: &Planner,
     shape: &Gemma4,
     kind: LayerKind,
     context: u32,
-) -> Result<u32, EngineError> {
-    Ok(planner.splits(
-        narrow("query heads", shape.query_heads)?,
-        narrow("KV heads", shape.attention(kind).0)?,
-        capacity(shape, kind, context),
-    ))
+) -> Result<[u32; 2], EngineError> {
+    let heads = narrow("query heads", shape.query_heads)?;
+    let kv_heads = narrow("KV heads", shape.attention(kind).0)?;
+    let capacity = capacity(shape, kind, context);
+    Ok(match kind {
+        // Few enough for attention to join them.
+        LayerKind::SlidingAttention => {
+            let splits = planner.short_splits(heads, kv_heads, capacity);
+            [splits.min(Attention::MOST_JOINED); 2]
+        }
+        _ => [
+            planner.splits(heads, kv_heads, capacity),
+            planner.short_splits(heads, kv_heads, capacity),
+        ],
+    })
 }
 
 fn heads(
@@ -169,6 +182,7 @@ fn heads(
         ),
         _ => (shape.full_rotary_dim, work.full_frequency, 0),
     };
+    let [splits, short_splits] = splits(planner, shape, kind, context)?;
     Ok(Heads {
         kv: narrow("KV heads", kv)?,
         dim: narrow("a head", dim)?,
@@ -178,7 +192,8 @@ fn heads(
         frequency,
         window,
         capacity: capacity(shape, kind, context),
-        splits: splits(planner, shape, kind, context)?,
+        splits,
+        short_splits,
     })
 }
 
@@ -244,6 +259,10 @@ impl Layer<'_> {
             keys,
             values,
             partial: work.partial,
+            out: work.mixed,
+            arrivals: work.arrivals,
+            gate: Address::NULL,
+            gate_stride: 0,
             query_stride: heads.dim,
             heads: query_heads,
             kv_heads: heads.kv,
@@ -252,25 +271,13 @@ impl Layer<'_> {
             window: heads.window,
             capacity: heads.capacity,
             splits: heads.splits,
+            short_splits: heads.short_splits,
+            joins: heads.window != 0,
             value_norm: true,
             scale: 1.0,
             epsilon,
         };
         planner.push(mixing, Stage::Attention(attention))?;
-        planner.push(
-            "attention, combine",
-            Stage::Combine(Combine {
-                token: self.buffers.token,
-                partial: work.partial,
-                gate: Address::NULL,
-                out: work.mixed,
-                gate_stride: 0,
-                heads: query_heads,
-                head_dim: heads.dim,
-                splits: heads.splits,
-                window: heads.window,
-            }),
-        )?;
         let output = planner.matrix(&name("attn_output.weight"))?;
         planner.push(
             output_part,

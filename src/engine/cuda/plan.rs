@@ -43,6 +43,30 @@ pub(super) struct Steps {
 }
 
 impl Steps {
+    /// The same in a context of `tokens` tokens.
+    pub fn in_context(&self, tokens: usize) -> Self {
+        let mut layers = Vec::new();
+        let mut begins = Vec::new();
+        for (index, step) in self.layers.iter().enumerate() {
+            if self.begins.contains(&index) {
+                begins.push(layers.len());
+            }
+            layers.extend(step.stage.in_context(tokens).map(|stage| Step {
+                part: match stage {
+                    Stage::Combine(_) => "attention, combine",
+                    _ => step.part,
+                },
+                stage,
+            }));
+        }
+        Self {
+            layers,
+            begins,
+            head: self.head.clone(),
+            next_token: self.next_token.clone(),
+        }
+    }
+
     /// All stages.
     pub fn stages(&self) -> impl Iterator<Item = &Stage> {
         let ends = [&self.head, &self.next_token];

@@ -196,6 +196,11 @@ impl<'a> Planner<'a> {
         Ok(address)
     }
 
+    /// Room for `count` words that are 0 in front of the first token.
+    pub fn zeros(&mut self, count: u32) -> Address {
+        self.doubles(vec![0.0; count.div_ceil(2) as usize])
+    }
+
     /// Numbers of double precision.
     pub fn doubles(&mut self, values: Vec<f64>) -> Address {
         let address = self.take(values.len() as u64 * 8);
@@ -225,9 +230,19 @@ impl<'a> Planner<'a> {
 
     /// Parts that attention over `capacity` positions is cut into, where `heads` query heads share `kv_heads`.
     pub fn splits(&self, heads: u32, kv_heads: u32, capacity: u32) -> u32 {
-        let filling = Attention::splits(heads, kv_heads, capacity, self.sm_count);
+        self.splits_in(tuning::ATTENTION_BLOCKS_PER_SM, heads, kv_heads, capacity)
+    }
+
+    /// The same with a block for every SM, while the context is short or over a window.
+    pub fn short_splits(&self, heads: u32, kv_heads: u32, capacity: u32) -> u32 {
+        self.splits_in(1, heads, kv_heads, capacity)
+    }
+
+    fn splits_in(&self, blocks_per_sm: u32, heads: u32, kv_heads: u32, capacity: u32) -> u32 {
+        let blocks = self.sm_count * blocks_per_sm;
+        let splits = Attention::splits(heads, kv_heads, capacity, blocks);
         self.splits_most
-            .map_or(filling, |most| filling.min(most.max(1)))
+            .map_or(splits, |most| splits.min(most.max(1)))
     }
 
     /// What is pushed from here on belongs to the next layer.
@@ -294,6 +309,10 @@ pub(super) fn check_stage(stage: &Stage) -> Result<(), EngineError> {
             let expected = "hidden vectors of a multiple of 8 elements".to_owned();
             let found = format!("{} and {}", down.width, down.shared_width);
             return Err(unsupported(name(), expected, found));
+        }
+        if !down.rows.is_multiple_of(2) {
+            let expected = "an even number of rows".to_owned();
+            return Err(unsupported(name(), expected, down.rows));
         }
         if down.parts() > ExpertsDown::MOST_PARTS {
             let expected = format!("at most {} pieces of a row", ExpertsDown::MOST_PARTS);

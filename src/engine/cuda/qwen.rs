@@ -2,8 +2,8 @@
 
 use crate::engine::EngineError;
 use crate::kernels::decode::{
-    Activation, Address, Attention, Combine, Delta, ExpertsDown, Matrix, NormKind, Norms, Product,
-    Project, Segment, Stage,
+    Activation, Address, Attention, Delta, ExpertsDown, Matrix, NormKind, Norms, Product, Project,
+    Segment, Stage,
 };
 use crate::model::{LayerKind, Qwen35Moe};
 
@@ -24,7 +24,10 @@ struct Work {
     /// What the mixer hands to its output projection.
     mixed: Address,
     partial: Address,
+    /// Counters of attention that joins its splits.
+    arrivals: Address,
     splits: u32,
+    short_splits: u32,
     /// Of the shared expert.
     shared_gate: Address,
     shared_hidden: Address,
@@ -118,6 +121,7 @@ fn check(shape: &Qwen35Moe) -> Result<(), EngineError> {
 
 fn work(planner: &mut Planner, shape: &Qwen35Moe, sizes: &Sizes) -> Work {
     let splits = planner.splits(sizes.heads, sizes.kv_heads, sizes.context);
+    let short_splits = planner.short_splits(sizes.heads, sizes.kv_heads, sizes.context);
     let mixed = sizes.value_width.max(sizes.queries / 2);
     Work {
         projected: planner.take_f32(sizes.channels.max(sizes.queries)),
@@ -132,7 +136,9 @@ fn work(planner: &mut Planner, shape: &Qwen35Moe, sizes: &Sizes) -> Work {
             splits,
             sizes.head_dim,
         )),
+        arrivals: planner.zeros(sizes.heads),
         splits,
+        short_splits,
         shared_gate: planner.take_f32(1),
         shared_hidden: planner.take_f32(shape.shared_expert_width as u32),
         frequency: planner.doubles(frequencies(shape.rotary_dim, shape.rope_base)),
@@ -276,6 +282,10 @@ fn attention(
         keys,
         values,
         partial: work.partial,
+        out: work.mixed,
+        arrivals: work.arrivals,
+        gate: work.projected.offset(u64::from(sizes.head_dim) * 4),
+        gate_stride: 2 * sizes.head_dim,
         // Of each head the query and behind it the gate.
         query_stride: 2 * sizes.head_dim,
         heads: sizes.heads,
@@ -285,25 +295,13 @@ fn attention(
         window: 0,
         capacity: sizes.context,
         splits: work.splits,
+        short_splits: work.short_splits,
+        joins: false,
         value_norm: false,
         scale: 1.0 / (shape.head_dim as f32).sqrt(),
         epsilon: sizes.epsilon,
     };
     planner.push("attention", Stage::Attention(attention))?;
-    planner.push(
-        "attention, combine",
-        Stage::Combine(Combine {
-            token: buffers.token,
-            partial: work.partial,
-            gate: work.projected.offset(u64::from(sizes.head_dim) * 4),
-            out: work.mixed,
-            gate_stride: 2 * sizes.head_dim,
-            heads: sizes.heads,
-            head_dim: sizes.head_dim,
-            splits: work.splits,
-            window: 0,
-        }),
-    )?;
     let output = planner.matrix(&name("attn_output.weight"))?;
     project_back(
         planner,

@@ -51,11 +51,9 @@ impl RowBuffers {
                 self.add(attention.query, queries + attention.head_dim);
                 self.add(attention.key, keys);
                 self.add(attention.value, keys);
-            }
-            Stage::Combine(combine) => {
-                let gates = (combine.heads - 1) * combine.gate_stride;
-                self.add(combine.gate, gates + combine.head_dim);
-                self.add(combine.out, combine.heads * combine.head_dim);
+                let gates = (attention.heads - 1) * attention.gate_stride;
+                self.add(attention.gate, gates + attention.head_dim);
+                self.add(attention.out, attention.heads * attention.head_dim);
             }
             Stage::Delta(delta) => {
                 let values = delta.value_heads * delta.value_dim;
@@ -75,7 +73,7 @@ impl RowBuffers {
                 self.add(down.out, down.rows);
                 self.add(down.shared_out, down.rows);
             }
-            Stage::Head(_) | Stage::NextToken(_) => {}
+            Stage::Combine(_) | Stage::Head(_) | Stage::NextToken(_) => {}
         }
     }
 

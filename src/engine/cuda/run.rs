@@ -6,6 +6,7 @@ use crate::device::cuda::{Cuda, CudaError, Graph, HostWords, Span, Stream};
 use crate::engine::Profile;
 use crate::kernels::decode::{Address, Decode, TOKEN_BYTES, Token};
 use crate::kernels::prefill::{Batch, Prefill};
+use crate::kernels::tuning;
 
 use super::batch::BatchPlan;
 use super::plan::{Plan, Steps, first_token};
@@ -23,14 +24,44 @@ const NO_ID: u32 = u32::MAX;
 /// Looks at the ring before the thread gives way to others, and between two questions to the driver.
 const SPINS: u32 = 2000;
 
+/// How a token passes through the device.
+struct Decoding {
+    /// Most tokens of a context, its own included.
+    tokens: usize,
+    steps: Steps,
+    /// A token whose successor the device chooses.
+    graph: Graph,
+}
+
+impl Decoding {
+    fn capture(
+        stream: &Stream,
+        kernels: &Decode,
+        (steps, tokens): (&Steps, usize),
+    ) -> Result<Self, CudaError> {
+        let steps = steps.in_context(tokens);
+        let graph = stream.capture(|stream| {
+            for (index, stage) in steps.stages().enumerate() {
+                kernels.launch(stream, stage, index)?;
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            tokens,
+            steps,
+            graph,
+        })
+    }
+}
+
 /// A model whose weights are on the device.
 pub(super) struct Runner {
     steps: Steps,
+    /// From the shortest contexts to the longest.
+    decodings: Vec<Decoding>,
     batch: BatchPlan,
     /// All of the plan's memory.
     memory: Span,
-    /// A token whose successor the device chooses.
-    decode: Graph,
     stream: Stream,
     /// For reading what a token left behind while later ones run.
     beside: Stream,
@@ -59,12 +90,6 @@ impl Runner {
         (layers, used, context, vocabulary): (usize, usize, usize, usize),
     ) -> Result<Self, CudaError> {
         let stream = Stream::new(cuda)?;
-        let decode = stream.capture(|stream| {
-            for (index, stage) in plan.steps.stages().enumerate() {
-                kernels.launch(stream, stage, index)?;
-            }
-            Ok(())
-        })?;
         let span = |at: Address, bytes: u64| {
             let offset = at.0.saturating_sub(memory.address());
             memory.part(offset, bytes)
@@ -72,7 +97,11 @@ impl Runner {
         let buffers = &plan.buffers;
         let trace_bytes = u64::from(buffers.trace_stride) * u64::from(buffers.trace_steps) * 4;
         Ok(Self {
-            decode,
+            decodings: [tuning::JOINED_CONTEXT, tuning::SHORT_CONTEXT, usize::MAX]
+                .into_iter()
+                .map(|tokens| Decoding::capture(&stream, kernels, (&plan.steps, tokens)))
+                .collect::<Result<_, _>>()?,
+            steps: plan.steps,
             beside: Stream::new(cuda)?,
             ring,
             token: span(buffers.token, TOKEN_BYTES)?,
@@ -83,10 +112,18 @@ impl Runner {
             layers,
             used,
             stream,
-            steps: plan.steps,
             batch: plan.batch,
             memory,
         })
+    }
+
+    /// How the token behind `position` tokens passes.
+    fn decoding(&self, position: usize) -> &Decoding {
+        let shorter = self
+            .decodings
+            .partition_point(|decoding| decoding.tokens <= position);
+        // The last is for all contexts.
+        &self.decodings[shorter.min(self.decodings.len() - 1)]
     }
 
     /// Bytes of the plan.
@@ -156,7 +193,8 @@ impl Runner {
             best: 0,
         };
         self.stream.upload(&token.words(), self.token)?;
-        for stage in [&self.steps.head.stage, &self.steps.next_token.stage] {
+        let steps = &self.steps;
+        for stage in [&steps.head.stage, &steps.next_token.stage] {
             decode.launch(&self.stream, stage, 0)?;
         }
         Ok(())
@@ -167,13 +205,13 @@ impl Runner {
         self.memory.part(offset, bytes)
     }
 
-    /// Queues a token whose successor the device chooses.
+    /// Queues the token behind `position` tokens, whose successor the device chooses.
     ///
     /// # Errors
     ///
     /// [`CudaError`].
-    pub fn queue(&self) -> Result<(), CudaError> {
-        self.stream.replay(&self.decode)
+    pub fn queue(&self, position: usize) -> Result<(), CudaError> {
+        self.stream.replay(&self.decoding(position).graph)
     }
 
     /// [`queue`](Self::queue) without the graph, stage by stage; gives the residual stream with which each layer begins,
@@ -182,12 +220,17 @@ impl Runner {
     /// # Errors
     ///
     /// [`CudaError`] of anything queued.
-    pub fn queue_by_layers(&self, kernels: &Decode) -> Result<Vec<f32>, CudaError> {
+    pub fn queue_by_layers(
+        &self,
+        kernels: &Decode,
+        position: usize,
+    ) -> Result<Vec<f32>, CudaError> {
+        let steps = &self.decoding(position).steps;
         let count = (self.x.bytes() / 4) as usize;
         let mut layers = Vec::with_capacity(self.layers * count);
-        for (index, stage) in self.steps.stages().enumerate() {
+        for (index, stage) in steps.stages().enumerate() {
             kernels.launch(&self.stream, stage, index)?;
-            if self.steps.begins.contains(&index) {
+            if steps.begins.contains(&index) {
                 layers.extend(self.stream.download::<f32>(self.x, count)?);
             }
         }
@@ -207,11 +250,12 @@ impl Runner {
         position: usize,
     ) -> Result<Profile, CudaError> {
         let profiler = self.profiler(cuda, kernels);
-        profiler.fill(&self.steps)?;
+        let Decoding { steps, graph, .. } = self.decoding(position);
+        profiler.fill(steps)?;
         self.begin(kernels, position, &[0])?;
-        let token_ns = profiler.median(&self.decode)?;
+        let token_ns = profiler.median(graph)?;
         self.begin(kernels, position, &[0])?;
-        let parts = profiler.parts(&self.steps, position, token_ns)?;
+        let parts = profiler.parts(steps, position, token_ns)?;
         Ok(Profile {
             position,
             parts,

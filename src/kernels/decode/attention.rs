@@ -28,6 +28,14 @@ pub struct Attention {
     pub values: Address,
     /// f32 \[heads\]\[splits\]\[head_dim + 2\]
     pub partial: Address,
+    /// f32 \[heads\]\[head_dim\]
+    pub out: Address,
+    /// A counter for each group of heads, u32, 0 between launches.
+    pub arrivals: Address,
+    /// Head h's gate, before its sigmoid, at h · `gate_stride`; null for none.
+    pub gate: Address,
+    /// Elements from a head's gate to the next one's.
+    pub gate_stride: u32,
     /// Elements from a head's query to the next one's.
     pub query_stride: u32,
     /// Query heads.
@@ -44,6 +52,11 @@ pub struct Attention {
     pub capacity: u32,
     /// Most parts that the positions are cut into.
     pub splits: u32,
+    /// The same while the context is short, see [`Stage::in_context`](super::Stage::in_context).
+    pub short_splits: u32,
+    /// Whether attention itself makes `out` of its splits, of which there are at most [`MOST_JOINED`](Self::MOST_JOINED)
+    /// then; otherwise a [`Combine`] does.
+    pub joins: bool,
     /// Whether each head's value is divided by the root of its mean square.
     pub value_norm: bool,
     /// Factor of every score.
@@ -133,6 +146,8 @@ fn pointers(addresses: &[Address]) -> Parameters {
 impl Attention {
     /// Head dimensions that there are kernels for.
     pub const HEAD_DIMS: [u32; 4] = [64, 128, 256, 512];
+    /// Most splits that attention joins by itself: as many as a warp has lanes.
+    pub const MOST_JOINED: u32 = 32;
     /// Query heads of one KV head that a block may serve at once.
     pub(super) const HEADS_AT_ONCE: [u32; 4] = [1, 2, 4, 8];
 
@@ -141,11 +156,46 @@ impl Attention {
         at_once(self.heads, self.kv_heads)
     }
 
-    /// Parts that fill `sm_count` multiprocessors at full context, where `heads` query heads share `kv_heads`.
-    pub fn splits(heads: u32, kv_heads: u32, capacity: u32, sm_count: u32) -> u32 {
-        let blocks = sm_count * tuning::ATTENTION_BLOCKS_PER_SM;
+    /// Parts that `blocks` blocks are filled with at full context, where `heads` query heads share `kv_heads`.
+    pub fn splits(heads: u32, kv_heads: u32, capacity: u32, blocks: u32) -> u32 {
         (blocks / (heads / at_once(heads, kv_heads)).max(1))
             .clamp(1, capacity.div_ceil(tuning::ATTENTION_POSITIONS).max(1))
+    }
+
+    /// The same for a context of `tokens` tokens, and what joins its splits if it does not.
+    ///
+    /// A short context has no more blocks than run beside the stage in front, so that the stage behind may begin in time.
+    pub(super) fn in_context(&self, tokens: usize) -> (Self, Option<Combine>) {
+        let with = |splits, joins| Self {
+            splits,
+            joins,
+            ..*self
+        };
+        if self.joins {
+            return (*self, None);
+        }
+        if tokens <= tuning::JOINED_CONTEXT {
+            return (with(self.short_splits.min(Self::MOST_JOINED), true), None);
+        }
+        let attention = match tokens <= tuning::SHORT_CONTEXT {
+            true => with(self.short_splits, false),
+            false => *self,
+        };
+        (attention, Some(attention.combine()))
+    }
+
+    fn combine(&self) -> Combine {
+        Combine {
+            token: self.token,
+            partial: self.partial,
+            gate: self.gate,
+            out: self.out,
+            gate_stride: self.gate_stride,
+            heads: self.heads,
+            head_dim: self.head_dim,
+            splits: self.splits,
+            window: self.window,
+        }
     }
 
     /// Bytes of `partial`: outputs, and two numbers for each split of each head.
@@ -179,6 +229,9 @@ impl Attention {
             self.keys,
             self.values,
             self.partial,
+            if self.joins { self.out } else { Address::NULL },
+            self.arrivals,
+            self.gate,
         ])
         .u32(self.query_stride)
         .u32(self.heads)
@@ -190,6 +243,8 @@ impl Attention {
         .u32(self.value_norm.into())
         .f32(self.scale)
         .f32(self.epsilon)
+        .u32(self.gate_stride)
+        .u32(0)
     }
 }
 

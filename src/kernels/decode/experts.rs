@@ -1,6 +1,6 @@
 //! The routed experts of a token, chosen on the device.
 
-use crate::device::cuda::Parameters;
+use crate::{device::cuda::Parameters, kernels::tuning};
 
 use super::matrix::{Address, Matrix, vector_bytes};
 use super::norms::Norms;
@@ -79,7 +79,7 @@ pub struct ExpertsDown {
     pub used: u32,
     /// Elements of an expert's hidden vector.
     pub width: u32,
-    /// Rows of the projections.
+    /// Rows of the projections, an even number.
     pub rows: u32,
     /// Elements of the shared hidden vector.
     pub shared_width: u32,
@@ -98,7 +98,7 @@ impl ExpertsUp {
     }
 
     pub(super) fn ring(&self) -> Ring {
-        Ring::new(self.norms.end(self.matrices()), 32, self.matrices())
+        Ring::new(self.norms.end(self.matrices()), (2, 32), self.matrices())
     }
 
     pub(super) fn parameters(&self, slots: u32) -> Parameters {
@@ -136,20 +136,57 @@ impl ExpertsUp {
     }
 }
 
-/// Chunks of a part of a row, as in `experts_down.cu`; a step is two parts.
+/// Chunks of a part of a row, as in `experts_down.cu`; a step is two parts of two rows.
 const PART: u32 = 16;
 /// Most items of a block, as in `experts_down.cu`.
-const MOST_ITEMS: u32 = 512;
-/// Items that a row's experts are dealt to where blocks have more rows than warps.
-const ITEMS_OF_EXPERTS: u32 = 4;
+const MOST_ITEMS: u32 = 256;
+/// What an item costs beside its steps, as a part of a step: its sums.
+const ITEM_COST: f32 = 0.4;
 
-/// How a row's weights are dealt to warps.
+/// How the weights of a pair of rows are dealt to warps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Items {
     /// Steps of the first item, which has the shared row.
     first: u32,
     /// Steps of each other one.
     steps: u32,
     items: u32,
+    /// Whether all are of one type and dealt together.
+    together: bool,
+}
+
+impl Items {
+    /// Parts of a pair, some of which may be empty.
+    fn parts(&self) -> u32 {
+        2 * (self.first + (self.items - 1) * self.steps)
+    }
+
+    /// Of each pass the items of a pair.
+    fn passes(&self) -> Vec<u32> {
+        match self.together {
+            true => vec![self.items],
+            false => vec![1, self.items - 1],
+        }
+    }
+
+    /// How long the slowest warp of a block with `pairs` pairs takes, in steps.
+    fn cost(&self, pairs: u32) -> f32 {
+        let mut first = 0;
+        let mut cost = 0.0;
+        for each in self.passes() {
+            let mut warps = [0.0; tuning::ROW_WARPS as usize];
+            for item in 0..pairs * each {
+                let steps = match first + item % each {
+                    0 => self.first,
+                    _ => self.steps,
+                };
+                warps[(item % tuning::ROW_WARPS) as usize] += steps as f32 + ITEM_COST;
+            }
+            cost += warps.into_iter().fold(0.0, f32::max);
+            first += each;
+        }
+        cost
+    }
 }
 
 impl ExpertsDown {
@@ -161,38 +198,59 @@ impl ExpertsDown {
         [self.down, self.shared].into_iter()
     }
 
-    fn items(&self) -> Items {
+    /// The experts' weights, or all that a pair of rows has, cut into `count` items.
+    fn cut(&self, count: u32) -> Items {
         let parts = |matrix: &Matrix| matrix.units().div_ceil(PART);
         let (shared, routed) = (parts(&self.shared), self.used * parts(&self.down));
-        if self.shared_out == Address::NULL && self.shared.ty == self.down.ty {
+        let together = self.shared.ty == self.down.ty;
+        // Where the shared row's sum goes with the experts', an item may have of both.
+        if together && self.shared_out == Address::NULL {
+            let all = (shared + routed).div_ceil(2);
+            let steps = all.div_ceil(count).max(1);
             return Items {
-                first: (shared + routed).div_ceil(2),
-                steps: 0,
-                items: 1,
+                first: steps,
+                steps,
+                items: all.div_ceil(steps).max(1),
+                together,
             };
         }
-        let steps = routed.div_ceil(2).div_ceil(ITEMS_OF_EXPERTS).max(1);
+        let all = routed.div_ceil(2);
+        let steps = all.div_ceil(count).max(1);
         Items {
             first: shared.div_ceil(2),
             steps,
-            items: 1 + routed.div_ceil(2).div_ceil(steps),
+            items: 1 + all.div_ceil(steps),
+            together,
         }
+    }
+
+    fn pairs(&self) -> u32 {
+        self.rows / 2
+    }
+
+    /// The cut with which the slowest warp of a block on each of `sm_count` SMs is done first.
+    fn items(&self, sm_count: u32) -> Items {
+        let whole = self.cut(1);
+        let pairs = self.pairs().div_ceil(sm_count.max(1));
+        let cuts = (2..=whole.first.max(whole.steps)).map(|count| self.cut(count));
+        cuts.filter(|cut| cut.parts() <= Self::MOST_PARTS && cut.items * pairs <= MOST_ITEMS)
+            .fold(whole, |best, cut| {
+                match cut.cost(pairs) < best.cost(pairs) {
+                    true => cut,
+                    false => best,
+                }
+            })
     }
 
     /// Parts of a row, the shared expert's and those of all chosen.
     pub fn parts(&self) -> u32 {
-        let Items {
-            first,
-            steps,
-            items,
-        } = self.items();
-        2 * (first + (items - 1) * steps)
+        self.cut(1).parts()
     }
 
     /// Blocks: one for every SM, or as many as keep their items within bounds.
     pub(super) fn blocks(&self, sm_count: u32) -> u32 {
-        let most = (MOST_ITEMS / self.items().items).max(1);
-        sm_count * self.rows.div_ceil(most).div_ceil(sm_count)
+        let most = (MOST_ITEMS / self.items(sm_count).items).max(1);
+        sm_count * self.pairs().div_ceil(most).div_ceil(sm_count)
     }
 
     /// Bytes of the hidden vectors: one behind the other, in one form or each in its own.
@@ -206,15 +264,18 @@ impl ExpertsDown {
     }
 
     pub(super) fn ring(&self) -> Ring {
-        Ring::new(self.vector_bytes(), PART, self.matrices())
+        Ring::new(self.vector_bytes(), (4, PART), self.matrices())
     }
 
-    pub(super) fn parameters(&self, slots: u32) -> Parameters {
-        let Items {
-            first,
-            steps,
-            items,
-        } = self.items();
+    pub(super) fn parameters(&self, sm_count: u32, slots: u32) -> Parameters {
+        let items = self.items(sm_count);
+        let passes = items.passes();
+        // What is not there has no items.
+        let [whole, experts] = [0, 1].map(|pass| {
+            let each = passes.get(pass as usize).copied().unwrap_or(1);
+            let round = (tuning::ROW_WARPS / each) << 16 | (tuning::ROW_WARPS % each);
+            [pass, each, round]
+        });
         let pointers = [
             self.chosen,
             self.weight,
@@ -233,21 +294,23 @@ impl ExpertsDown {
             self.add.into(),
             self.down.units(),
             self.shared.units(),
-            first,
-            steps,
-            items,
+            items.first,
+            items.steps,
+            items.items,
             self.ring().at,
             slots,
-            0,
         ];
+        let numbers = numbers
+            .into_iter()
+            .chain(whole)
+            .chain(experts)
+            .chain([passes.len() as u32]);
         let matrices = Parameters::new()
             .nested(&self.down.parameters())
             .nested(&self.shared.parameters());
         let with_pointers = pointers
             .iter()
             .fold(matrices, |all, pointer| all.pointer(pointer.0));
-        numbers
-            .iter()
-            .fold(with_pointers, |all, number| all.u32(*number))
+        numbers.fold(with_pointers, |all, number| all.u32(number))
     }
 }

@@ -14,7 +14,9 @@ use crate::{
 
 use super::attention::{Attention, Delta};
 use super::matrix::Matrix;
+use super::project::Head;
 use super::repack::Repack;
+use super::ring::Ring;
 use super::stage::Stage;
 
 // Types that kernels of few types have code for, as their files say.
@@ -24,6 +26,7 @@ const PROJECT_K: &[TensorType] = &[
     TensorType::Q6_K,
     TensorType::F32,
 ];
+const HEAD_K: &[TensorType] = &[TensorType::Q6_K];
 const EXPERTS_UP_K: &[TensorType] = &[TensorType::Q4_K, TensorType::Q5_K];
 const EXPERTS_DOWN_K: &[TensorType] = &[TensorType::Q4_K, TensorType::Q6_K];
 const EXPERTS_DOWN_Q: &[TensorType] = &[TensorType::Q5_0, TensorType::Q8_0];
@@ -50,6 +53,8 @@ impl Variants {
 struct SharedMemory {
     even: Share,
     odd: Share,
+    /// What a block may take that has an SM to itself.
+    whole: u32,
 }
 
 /// What a stage takes at least, and may take.
@@ -65,14 +70,16 @@ impl SharedMemory {
         let beside = tuning::RESERVED_BYTES + tuning::STATIC_BYTES;
         let even = per_sm / 2;
         let odd = per_sm.saturating_sub(even + 2 * beside);
+        let whole = per_block.saturating_sub(tuning::STATIC_BYTES);
         if even > per_block || odd < tuning::DYNAMIC_BYTES_MAX {
             let alone = Share {
                 least: 0,
-                most: per_block.saturating_sub(tuning::STATIC_BYTES),
+                most: whole,
             };
             return Self {
                 even: alone,
                 odd: alone,
+                whole,
             };
         }
         Self {
@@ -85,6 +92,7 @@ impl SharedMemory {
                 least: per_sm / 3,
                 most: odd,
             },
+            whole,
         }
     }
 
@@ -103,7 +111,7 @@ pub struct Decode {
     sm_count: u32,
     shared: SharedMemory,
     project: Variants,
-    head: Function,
+    head: Variants,
     experts_up: Variants,
     experts_down: Variants,
     next_token: Function,
@@ -133,7 +141,7 @@ impl Decode {
         let function = |name: &str| -> Result<Function, KernelError> {
             let function = image.function(name)?;
             function.prefer_shared_memory()?;
-            function.allow_shared_memory(shared.even.most)?;
+            function.allow_shared_memory(shared.whole)?;
             Ok(function)
         };
         let variants = |name: &str, types: &[(&str, &'static [TensorType])]| {
@@ -162,7 +170,7 @@ impl Decode {
             sm_count: facts.sm_count,
             shared,
             project: variants("project", &[("k", PROJECT_K)])?,
-            head: function("head")?,
+            head: variants("head", &[("k", HEAD_K)])?,
             experts_up: variants("experts_up", &[("k", EXPERTS_UP_K)])?,
             experts_down: variants(
                 "experts_down",
@@ -191,8 +199,11 @@ impl Decode {
     /// [`CudaError`]; `NoKernel` for a shape that no kernel was made for.
     pub fn launch(&self, stream: &Stream, stage: &Stage, index: usize) -> Result<(), CudaError> {
         let share = self.shared.at(index);
-        let ring = stage.ring();
-        let slots = ring.map_or(0, |ring| ring.slots(share.most));
+        let (ring, most) = match stage {
+            Stage::Head(head) => (Some(self.head_ring(head).0), self.shared.whole),
+            _ => (stage.ring(), share.most),
+        };
+        let slots = ring.map_or(0, |ring| ring.slots(most));
         let bytes = ring.map_or(stage.shared_bytes(), |ring| ring.bytes(slots));
         let (function, launch, parameters) = self.shape(stage, slots)?;
         let launch = Launch {
@@ -203,18 +214,28 @@ impl Decode {
         stream.launch_struct(function, launch, &parameters)
     }
 
+    /// The rings of `head` and the warps of a block that they are for: as many as two slots of each have room for, where
+    /// the kernel takes more than others.
+    fn head_ring(&self, head: &Head) -> (Ring, u32) {
+        let warps = |warps| (head.ring().of_warps(warps), warps);
+        match HEAD_K.contains(&head.matrix.ty) {
+            true => tuning::HEAD_WARPS
+                .map(warps)
+                .into_iter()
+                .find(|(ring, _)| ring.slots(self.shared.whole) > 1),
+            false => None,
+        }
+        .unwrap_or(warps(tuning::ROW_WARPS))
+    }
+
     fn shape(
         &self,
         stage: &Stage,
         slots: u32,
     ) -> Result<(&Function, Launch, Parameters), CudaError> {
-        let grid = |grid, threads| Launch {
-            grid,
-            ..Launch::new(1, threads)
-        };
         let rows = |blocks| Launch::new(blocks, tuning::ROW_THREADS);
         // A block for every SM at least, see `stand_by` in `ordering.cuh`.
-        let filled = |(x, y): (u32, u32)| (x.max(self.sm_count.div_ceil(y.max(1))), y);
+        let filled = |blocks: u32, threads| Launch::new(blocks.max(self.sm_count), threads);
         Ok(match stage {
             Stage::Project(project) => {
                 // Every segment has blocks of its own.
@@ -222,7 +243,12 @@ impl Decode {
                 let function = self.project.of(project.matrices());
                 (function, rows(blocks), project.parameters(blocks, slots))
             }
-            Stage::Head(head) => (&self.head, rows(self.sm_count), head.parameters(slots)),
+            Stage::Head(head) => {
+                let function = self.head.of(std::iter::once(head.matrix));
+                let (_, warps) = self.head_ring(head);
+                let launch = Launch::new(self.sm_count, 32 * warps);
+                (function, launch, head.parameters(slots))
+            }
             Stage::ExpertsUp(up) => {
                 let function = self.experts_up.of(up.matrices());
                 (function, rows(self.sm_count), up.parameters(slots))
@@ -230,24 +256,28 @@ impl Decode {
             Stage::ExpertsDown(down) => {
                 let function = self.experts_down.of(down.matrices());
                 let blocks = down.blocks(self.sm_count);
-                (function, rows(blocks), down.parameters(slots))
+                (
+                    function,
+                    rows(blocks),
+                    down.parameters(self.sm_count, slots),
+                )
             }
             Stage::NextToken(next) => {
                 let launch = Launch::new(self.sm_count, tuning::NEXT_TOKEN_THREADS);
                 (&self.next_token, launch, next.parameters())
             }
             Stage::Combine(combine) => {
-                let blocks = (combine.heads, combine.head_dim / tuning::COMBINE_ELEMENTS);
-                let launch = grid(filled(blocks), tuning::COMBINE_THREADS);
+                let blocks = combine.heads * (combine.head_dim / tuning::COMBINE_ELEMENTS);
+                let launch = filled(blocks, tuning::COMBINE_THREADS);
                 (&self.attention_combine, launch, combine.parameters())
             }
             Stage::Attention(attention) => {
                 let key = (attention.head_dim, attention.heads_at_once());
                 let function = self.attention.get(&key);
-                let blocks = (attention.splits, attention.heads / key.1.max(1));
+                let blocks = attention.splits * (attention.heads / key.1.max(1));
                 (
                     function.ok_or_else(|| missing(format!("attention_{}x{}", key.0, key.1)))?,
-                    grid(filled(blocks), Attention::threads_of(attention.head_dim)),
+                    filled(blocks, Attention::threads_of(attention.head_dim)),
                     attention.parameters(),
                 )
             }
@@ -256,7 +286,7 @@ impl Decode {
                 let parts = delta.value_dim.div_ceil(tuning::DELTA_ROWS);
                 (
                     function.ok_or_else(|| missing(format!("delta_step_{}", delta.key_dim)))?,
-                    grid(filled((delta.value_heads, parts)), tuning::DELTA_THREADS),
+                    filled(delta.value_heads * parts, tuning::DELTA_THREADS),
                     delta.parameters(),
                 )
             }
@@ -307,13 +337,14 @@ mod tests {
     #[test]
     fn an_sm_has_room_for_one_block_of_each_of_two_stages() {
         let hopper = SharedMemory::of(233_472, 232_448);
-        let SharedMemory { even, odd } = hopper;
+        let SharedMemory { even, odd, whole } = hopper;
         let block = |bytes: u32| bytes + 1024;
         assert!(2 * block(even.least) > 233_472);
         assert!(block(even.most) + block(odd.most) + 2 * 5 * 1024 <= 233_472);
         assert!(block(even.least) + 2 * block(odd.least) > 233_472);
         assert!(3 * block(odd.least) > 233_472);
         assert_eq!((hopper.at(0), hopper.at(3)), (even, odd));
+        assert_eq!(whole, 232_448 - 5 * 1024);
         // An SM with as much as one block: no second one.
         let blackwell = SharedMemory::of(102_400, 101_376);
         let alone = Share {

@@ -75,7 +75,7 @@ pub(super) fn numbers_bytes(count: u32) -> u32 {
 }
 
 /// Bytes of shared memory that a vector of `columns` numbers takes in the form that a matrix asks for.
-pub(in crate::kernels) fn vector_bytes(columns: u32, as_values: bool) -> u32 {
+pub(super) fn vector_bytes(columns: u32, as_values: bool) -> u32 {
     match as_values {
         true => numbers_bytes(columns),
         // 16-bit integers, and four numbers for every 32 of them.

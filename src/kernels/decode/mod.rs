@@ -17,7 +17,6 @@ mod traffic;
 pub use attention::{Attention, Combine, Delta};
 pub use experts::{Activation, ExpertsDown, ExpertsUp};
 pub use image::Decode;
-pub(in crate::kernels) use matrix::vector_bytes;
 pub use matrix::{Address, Matrix};
 pub use norms::{NormKind, Norms};
 pub use project::{Head, NextToken, Product, Project, Segment, TOKEN_BYTES, Token};

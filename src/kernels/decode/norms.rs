@@ -61,28 +61,31 @@ pub enum NormKind {
 }
 
 impl Norms {
-    /// Where a vector lies in a block's shared memory: behind the weights that it is made with.
-    pub(in crate::kernels) fn place(&self) -> u32 {
+    /// Where a vector lies in a block's shared memory: behind its own weights, on others that are used before it is stored.
+    pub(super) fn place(&self) -> u32 {
         let own = u32::from(self.weights != [Address::NULL; 2]);
-        let (whole, head) = match self.kind {
-            NormKind::Plain | NormKind::Norm => (own, 0),
-            NormKind::AddNorm { .. } => (own + 1, 0),
-            NormKind::GemmaNext { .. } => (own + 3, 0),
-            NormKind::HeadsGated { head, .. } => (own, head),
+        let head = match self.kind {
+            NormKind::HeadsGated { head, .. } => head,
+            _ => 0,
         };
-        whole * numbers_bytes(self.columns) + numbers_bytes(head)
+        own * numbers_bytes(self.columns) + numbers_bytes(head)
     }
 
-    /// What lies behind the largest of the vectors that `matrices` are multiplied with.
-    pub(super) fn end(&self, mut matrices: impl Iterator<Item = Matrix>) -> u32 {
-        let bytes = |as_values| vector_bytes(self.columns, as_values);
-        let has_values = matrices.any(|matrix| matrix.takes_values());
-        self.place()
-            + if has_values {
-                bytes(true).max(bytes(false))
-            } else {
-                bytes(false)
-            }
+    /// What lies behind the weights and the largest of the vectors that `matrices` are multiplied with.
+    pub(super) fn end(&self, matrices: impl Iterator<Item = Matrix> + Clone) -> u32 {
+        let forms = matrices.map(|matrix| self.end_of(matrix.takes_values()));
+        forms.max().unwrap_or(0)
+    }
+
+    /// What lies behind the weights and a vector in one form.
+    pub(in crate::kernels) fn end_of(&self, as_values: bool) -> u32 {
+        let others = match self.kind {
+            NormKind::AddNorm { .. } => 1,
+            NormKind::GemmaNext { .. } => 3,
+            _ => 0,
+        };
+        let vector = vector_bytes(self.columns, as_values);
+        self.place() + vector.max(others * numbers_bytes(self.columns))
     }
 
     pub(in crate::kernels) fn parameters(&self) -> Parameters {

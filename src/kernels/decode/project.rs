@@ -1,6 +1,6 @@
 //! Projections of the residual stream: within a layer, to the vocabulary, and from the chosen token back to the stream.
 
-use crate::device::cuda::Parameters;
+use crate::{device::cuda::Parameters, quant::TensorType};
 
 use super::matrix::{Address, Matrix};
 use super::norms::Norms;
@@ -157,21 +157,54 @@ const ROWS: u32 = 2;
 /// Most results of pieces that a block keeps, as in `project.cu`.
 const MOST_PIECES: u32 = 192;
 
-/// Into how many pieces rows of `steps` steps are cut where a block has `groups` groups of them: rounds of the block's warps
-/// become shorter, but results of pieces have to be joined.
-fn pieces(groups: u32, steps: u32) -> u32 {
-    let rounds =
-        |pieces: u32| (groups * pieces).div_ceil(tuning::ROW_WARPS) * steps.div_ceil(pieces);
-    let mut best = 1;
-    let mut pieces = 2;
-    while pieces <= steps && pieces * groups <= MOST_PIECES {
-        if 5 * rounds(pieces) <= 4 * rounds(best) {
-            best = pieces;
-        }
-        pieces *= 2;
+/// Instructions of a warp, counted in the machine code for sm_90: for a step of two rows, with what fetches it.
+fn step_cost(ty: TensorType) -> u32 {
+    match ty {
+        TensorType::F32 | TensorType::F16 | TensorType::BF16 => 120,
+        TensorType::Q8_0 => 170,
+        TensorType::Q4_K => 200,
+        TensorType::Q5_0 | TensorType::Q5_1 => 220,
+        _ => 260,
     }
-    // As many as it takes where pieces have so many steps: none begins behind the row.
-    steps.div_ceil(steps.div_ceil(best).max(1)).max(1)
+}
+/// The same for the sums of an item, and for joining pieces: for a group and for each of its pieces.
+const ITEM_COST: u32 = 50;
+const JOIN_COST: u32 = 100;
+const PIECE_COST: u32 = 6;
+
+/// How a block's warps take its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    /// Instructions of the warp that has most to do.
+    cost: u32,
+    /// Pieces that rows are cut into.
+    pieces: u32,
+}
+
+/// The best cut of `groups` groups of `steps` steps each: with more pieces the warps' shares become alike, but results of
+/// pieces have to be joined.
+fn cut(groups: u32, steps: u32, step_cost: u32) -> Cut {
+    let cut = |pieces: u32| {
+        let rounds = |items: u32| items.div_ceil(tuning::ROW_WARPS);
+        let item = steps.div_ceil(pieces) * step_cost + ITEM_COST;
+        let join = match pieces {
+            1 => 0,
+            _ => rounds(groups) * (JOIN_COST + pieces * PIECE_COST),
+        };
+        Cut {
+            cost: rounds(groups * pieces) * item + join,
+            pieces,
+        }
+    };
+    (2..=steps)
+        .filter(|pieces| pieces * groups <= MOST_PIECES)
+        // As many as it takes where pieces have so many steps: none begins behind the row.
+        .filter(|pieces| steps.div_ceil(steps.div_ceil(*pieces)) == *pieces)
+        .map(cut)
+        .fold(cut(1), |best, cut| match cut.cost < best.cost {
+            true => cut,
+            false => best,
+        })
 }
 
 impl Segment {
@@ -181,23 +214,28 @@ impl Segment {
         (up != Matrix::NONE).then_some([gate, up])
     }
 
-    fn bytes(&self) -> u64 {
-        let row: u64 = self.product.each().map(|m| m.row_bytes()).sum();
-        row * u64::from(self.rows)
+    /// Groups of rows that warps take.
+    fn groups(&self) -> u32 {
+        match self.pair().is_some() {
+            true => self.rows,
+            false => self.rows.div_ceil(ROWS),
+        }
+    }
+
+    /// How each of `blocks` blocks takes its rows.
+    fn cut(&self, blocks: u32) -> Cut {
+        let (matrix, _, _) = self.product.matrices();
+        let steps = matrix.units().div_ceil(32);
+        cut(self.groups().div_ceil(blocks), steps, step_cost(matrix.ty))
     }
 
     /// For the `blocks` blocks from `first` on.
     fn parameters(&self, first: u32, blocks: u32) -> Parameters {
         let (matrix, up, mode) = self.product.matrices();
-        let groups = match self.pair().is_some() {
-            true => self.rows,
-            false => self.rows.div_ceil(ROWS),
-        };
-        let (each, rest) = (groups / blocks, groups % blocks);
-        let most = each + u32::from(rest > 0);
+        let (each, rest) = (self.groups() / blocks, self.groups() % blocks);
         let units = matrix.units();
         let steps = units.div_ceil(32);
-        let pieces = pieces(most, steps);
+        let pieces = self.cut(blocks).pieces;
         let numbers = [
             self.rows,
             mode,
@@ -235,17 +273,17 @@ impl Project {
     }
 
     pub(super) fn ring(&self) -> Ring {
-        Ring::new(self.norms.end(self.matrices()), 32, self.matrices())
+        Ring::new(self.norms.end(self.matrices()), (ROWS, 32), self.matrices())
     }
 
-    /// Blocks for each segment of `blocks` in all, by their bytes and at least one.
+    /// Blocks for each segment of `blocks` in all, at least one.
     fn deal(&self, blocks: u32) -> Vec<u32> {
-        let bytes: Vec<u64> = self.segments.iter().map(Segment::bytes).collect();
-        let mut dealt = vec![1; bytes.len()];
-        for _ in bytes.len()..blocks as usize {
+        let mut dealt = vec![1; self.segments.len()];
+        for _ in dealt.len()..blocks as usize {
             // The next block goes where blocks have most to do.
-            let load = |i: usize| bytes[i] as f64 / f64::from(dealt[i]);
-            if let Some(most) = (0..bytes.len()).max_by(|a, b| load(*a).total_cmp(&load(*b))) {
+            let costs = self.segments.iter().zip(&dealt);
+            let costs = costs.map(|(segment, blocks)| segment.cut(*blocks).cost);
+            if let Some((most, _)) = costs.enumerate().max_by_key(|(_, cost)| *cost) {
                 dealt[most] += 1;
             }
         }
@@ -277,7 +315,7 @@ impl Project {
 impl Head {
     pub(super) fn ring(&self) -> Ring {
         let matrices = || std::iter::once(self.matrix);
-        Ring::new(self.norms.end(matrices()), 32, matrices())
+        Ring::new(self.norms.end(matrices()), (ROWS, 32), matrices())
     }
 
     pub(super) fn parameters(&self, slots: u32) -> Parameters {
@@ -313,13 +351,13 @@ impl NextToken {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_PIECES, pieces};
+    use super::{MOST_PIECES, cut};
 
     #[test]
     fn every_piece_has_a_part_of_its_row() {
         for steps in 1..100 {
             for groups in 0..60 {
-                let count = pieces(groups, steps);
+                let count = cut(groups, steps, 200).pieces;
                 assert!(
                     (count - 1) * steps.div_ceil(count) < steps,
                     "{groups} {steps}"
@@ -327,7 +365,10 @@ mod tests {
                 assert!(count == 1 || count * groups <= MOST_PIECES);
             }
         }
-        // Rows of 2048 and of 4096 columns in 16 warps, a router's of 2816 plain numbers.
-        assert_eq!([pieces(46, 2), pieces(8, 4), pieces(1, 22)], [1, 2, 11]);
+        let pieces = |groups, steps| cut(groups, steps, 200).pieces;
+        // Rows of 2048, 4096 and 2816 columns in 16 warps.
+        assert_eq!([pieces(45, 2), pieces(8, 4), pieces(20, 3)], [1, 2, 3]);
+        // A router's of 2816 plain numbers.
+        assert_eq!(cut(1, 22, 120).pieces, 11);
     }
 }

@@ -3,8 +3,10 @@
 use super::matrix::{Matrix, step_bytes};
 use crate::kernels::tuning;
 
-/// Most slots of a ring of whole steps. Chosen once, not swept.
-const MOST_SLOTS: u32 = 3;
+/// Most slots of a ring of whole steps, and of parts of steps. More are slower: their copies stand before those that are
+/// needed first.
+const MOST_SLOTS: u32 = 2;
+const MOST_PART_SLOTS: u32 = 4;
 
 /// Where the rings of a block's warps begin, and what they take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,18 +19,28 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Behind `at` bytes, for steps of two rows of `span` chunks of any of `matrices`.
-    pub(super) fn new(at: u32, span: u32, matrices: impl Iterator<Item = Matrix>) -> Self {
+    /// Behind `at` bytes, for steps of `rows` rows of `span` chunks of any of `matrices`.
+    pub(super) fn new(
+        at: u32,
+        (rows, span): (u32, u32),
+        matrices: impl Iterator<Item = Matrix>,
+    ) -> Self {
         let step = matrices.map(|matrix| step_bytes(matrix.ty, span)).max();
         Self {
             at,
-            slot: tuning::ROW_WARPS * 2 * step.unwrap_or(0),
-            // Short steps: more of them.
-            most: if span < 32 {
-                MOST_SLOTS + 1
-            } else {
-                MOST_SLOTS
+            slot: tuning::ROW_WARPS * rows * step.unwrap_or(0),
+            most: match span {
+                32 => MOST_SLOTS,
+                _ => MOST_PART_SLOTS,
             },
+        }
+    }
+
+    /// The same for blocks of `warps` warps.
+    pub(super) fn of_warps(self, warps: u32) -> Self {
+        Self {
+            slot: self.slot / tuning::ROW_WARPS * warps,
+            ..self
         }
     }
 

@@ -41,6 +41,18 @@ impl Stage {
         }
     }
 
+    /// What it is in a context of `tokens` tokens: attention may need a second stage.
+    pub fn in_context(&self, tokens: usize) -> impl Iterator<Item = Self> + use<> {
+        let (first, second) = match self {
+            Self::Attention(attention) => {
+                let (attention, combine) = attention.in_context(tokens);
+                (Self::Attention(attention), combine.map(Self::Combine))
+            }
+            same => (same.clone(), None),
+        };
+        [Some(first), second].into_iter().flatten()
+    }
+
     /// The rings that its rows come through; None where it has none.
     pub(super) fn ring(&self) -> Option<Ring> {
         match self {

@@ -1,7 +1,7 @@
 //! Embeddings, vectors and products of a batch.
 
 use crate::device::cuda::Parameters;
-use crate::kernels::decode::{Address, Matrix, NormKind, Norms, vector_bytes};
+use crate::kernels::decode::{Address, Matrix, NormKind, Norms};
 
 /// Tokens that are processed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Vectors {
 
     /// Dynamic shared memory of a block.
     pub fn shared_bytes(&self) -> u32 {
-        self.norms.place() + vector_bytes(self.norms.columns, self.as_values)
+        self.norms.end_of(self.as_values)
     }
 
     pub(super) fn parameters(&self) -> Parameters {

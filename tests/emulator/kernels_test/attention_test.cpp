@@ -1,5 +1,5 @@
-// attention_* and attention_combine, over windows, rings, groups, gates and splits: several tokens one behind another,
-// each compared with attention to the rows as they are stored.
+// attention_* with and without attention_combine, over windows, rings, groups, gates and splits: several tokens one behind
+// another, each compared with attention to the rows as they are stored.
 #include <algorithm>
 
 #include "stages.hpp"
@@ -12,6 +12,8 @@ struct Case {
   float query_size;
 
   uint32_t heads() const { return heads_at_once * groups * kv_heads; }
+  // Attention itself joins the splits.
+  bool joins() const { return (position + dim / 64 + heads_at_once) % 2 == 0; }
   uint32_t stride() const { return gated ? 2 * dim : dim; }
   uint32_t seen(uint32_t position) const { return window ? std::min(position + 1, window) : position + 1; }
   std::string name() const {
@@ -24,7 +26,7 @@ struct Case {
 template <uint32_t D>
 Shape shape_of(const Case& c) {
   using S = attention::Shape<D>;
-  return Shape{c.splits, c.kv_heads * c.groups, S::THREADS, S::SHARED_BYTES};
+  return Shape{c.splits * c.kv_heads * c.groups, 1, S::THREADS, S::SHARED_BYTES};
 }
 Shape shape_of(const Case& c) {
   switch (c.dim) {
@@ -100,6 +102,12 @@ class Sitting {
     args_.value_norm = c.value_norm;
     args_.scale = static_cast<float>(1 / std::sqrt(c.dim));
     args_.epsilon = static_cast<float>(EPSILON);
+    if (c.joins()) {
+      args_.out = gpu.make<float>(c.heads() * c.dim);
+      args_.arrivals = gpu.upload(std::vector<uint32_t>(c.kv_heads * c.groups));
+      args_.gate = c.gated ? projected_ + c.dim : nullptr;
+      args_.gate_stride = c.stride();
+    }
     combine_.token = args_.token;
     combine_.partial = args_.partial;
     combine_.gate = c.gated ? projected_ + c.dim : nullptr;
@@ -127,7 +135,7 @@ class Sitting {
     gpu_.chain([&] {
       gpu_.launch("next_token", Shape{1, 1, 512, 0}, next_);
       gpu_.launch("attention_" + std::to_string(c_.dim) + "x" + std::to_string(c_.heads_at_once), shape_of(c_), args_);
-      gpu_.launch("attention_combine", Shape{c_.heads(), c_.dim / 64, 512, 0}, combine_);
+      if (!c_.joins()) gpu_.launch("attention_combine", Shape{c_.heads() * (c_.dim / 64), 1, 512, 0}, combine_);
     });
     check_rows(projected, position);
     check_outputs(projected, position);
@@ -182,7 +190,11 @@ class Sitting {
       for (uint32_t d = 0; d < dim; d++)
         want.push_back(out[d] / (c_.gated ? 1 + std::exp(-double{projected[head * c_.stride() + dim + d]}) : 1));
     }
-    report_.check("output", distance(want, gpu_.read(combine_.out, want.size())), 1e-5);
+    if (c_.joins()) {
+      const auto arrivals = gpu_.read(args_.arrivals, c_.kv_heads * c_.groups);
+      report_.check("counters", std::all_of(arrivals.begin(), arrivals.end(), [](uint32_t n) { return n == 0; }));
+    }
+    report_.check("output", distance(want, gpu_.read(c_.joins() ? args_.out : combine_.out, want.size())), 1e-5);
   }
 
   Gpu& gpu_;

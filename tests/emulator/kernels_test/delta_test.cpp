@@ -52,7 +52,7 @@ class Sitting {
     const std::vector<float> in = random_.vector(c_.channels() + 2 * c_.value_heads, -1.5, 1.5);
     gpu_.write(in_, in);
     gpu_.write(const_cast<Token*>(args_.token), std::vector<Token>{Token{position, 0, 0, 0, 0}});
-    gpu_.launch("delta_step_" + std::to_string(c_.key_dim), Shape{c_.value_heads, (c_.value_dim + 31) / 32, 256, 0},
+    gpu_.launch("delta_step_" + std::to_string(c_.key_dim), Shape{c_.value_heads * ((c_.value_dim + 31) / 32), 1, 256, 0},
                 args_);
 
     // Inputs are kept for every channel that some head uses.

@@ -110,13 +110,15 @@ void test_case(Gpu& gpu, Report& report, const Case& c) {
   }
   args.slots = c.slots;
   const uint32_t parts_of_shared = (args.shared_units + 15) / 16, parts_of_experts = c.used * ((args.units + 15) / 16);
-  args.items = 1;
-  if (c.gemma || c.down != c.shared) {
-    args.first_steps = (parts_of_shared + 1) / 2;
-    args.steps = c.slots;
-    args.items += ((parts_of_experts + 1) / 2 + args.steps - 1) / args.steps;
-  } else {
-    args.first_steps = (parts_of_shared + parts_of_experts + 1) / 2;
+  const bool apart = c.gemma || c.down != c.shared;
+  args.steps = c.slots;
+  args.first_steps = apart ? (parts_of_shared + 1) / 2 : args.steps;
+  const uint32_t dealt = apart ? (parts_of_experts + 1) / 2 : (parts_of_shared + parts_of_experts + 1) / 2;
+  args.items = apart + (dealt + args.steps - 1) / args.steps;
+  args.passes = c.down == c.shared ? 1 : 2;
+  for (uint32_t pass = 0; pass < args.passes; pass++) {
+    const uint32_t each = args.passes == 1 ? args.items : pass == 0 ? 1 : args.items - 1;
+    args.pass[pass] = ItemPass{pass, each, 16 / each << 16 | 16 % each};
   }
   const size_t up_bytes = ring_bytes(up.ring, up.slots, 32, {c.up});
   const size_t down_bytes = ring_bytes(args.ring, args.slots, 16, {c.down, c.shared});
@@ -191,7 +193,7 @@ void test_head(Gpu& gpu, Report& report) {
     next.ring_size = 8;
     const size_t bytes = ring_bytes(args.ring, args.slots, 32, {type});
     gpu.chain([&] {
-      gpu.launch("head", Shape{gpu.sm_count, 1, ROW_THREADS, bytes}, args);
+      gpu.launch(type == Q6_K ? "head_k" : "head", Shape{gpu.sm_count, 1, ROW_THREADS, bytes}, args);
       gpu.launch("next_token", Shape{1, 1, 512, 0}, next);
     });
     const Doubles vector = normed(doubles(x), weight);

@@ -30,19 +30,21 @@ inline uint32_t step_bytes(uint32_t type, uint32_t span) {
 inline size_t ring_bytes(uint32_t at, uint32_t& slots, uint32_t span, std::initializer_list<uint32_t> types) {
   uint32_t step = 0;
   for (const uint32_t type : types) step = std::max(step, step_bytes(type, span));
-  const uint32_t each = ROW_WARPS * 2 * step;
+  // 64 chunks in a slot: of two rows, or halves of four.
+  const uint32_t each = ROW_WARPS * (64 / span) * step;
   slots = std::min(slots, (94 * 1024 - at) / each);
   return at + slots * each;
 }
 
-// Where vectors lie: behind the weights that they are made with.
+// Where vectors lie: behind their own weights, on those that are used before.
 inline uint32_t place_of(const Norms& n) {
   const uint32_t whole = round_up(4 * n.columns, 128);
-  return (n.w[0] || n.w[1] ? whole : 0) + (n.wa ? n.kind == HEADS_GATED ? round_up(4 * n.head, 128) : whole : 0) +
-         (n.wb ? whole : 0) + (n.wc ? whole : 0);
+  return (n.w[0] || n.w[1] ? whole : 0) + (n.kind == HEADS_GATED ? round_up(4 * n.head, 128) : 0);
 }
 inline uint32_t end_of_vectors(const Norms& n) {
-  return n.place + std::max(vector_bytes(n.columns, true), vector_bytes(n.columns, false));
+  const uint32_t others = n.kind == HEADS_GATED ? 0 : !!n.wa + !!n.wb + !!n.wc;
+  const uint32_t vector = std::max(vector_bytes(n.columns, true), vector_bytes(n.columns, false));
+  return n.place + std::max(vector, others * round_up(4 * n.columns, 128));
 }
 
 // v = rms(x) * w

@@ -12,3 +12,4 @@ namespace {
 }  // namespace
 
 KERNEL(HeadArgs, head)
+KERNEL(HeadArgs, head_k)

@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::engine::cuda::memory;
-use crate::engine::cuda::plan::{Place, Plan, plan};
+use crate::engine::cuda::plan::{Place, Plan, Steps, plan};
 use crate::engine::cuda::planner::{Content, Source};
 use crate::engine::{Device, EngineError, Options};
 use crate::gguf::TensorInfo;
@@ -44,14 +44,28 @@ fn names<'a>(stages: impl Iterator<Item = &'a Stage>) -> Vec<&'static str> {
 #[test]
 fn a_layer_is_six_or_seven_stages() {
     let attention = ["project", "attention", "attention_combine"];
+    let joining = &attention[..2];
     let delta = ["project", "delta_step"];
     let rest = ["project", "project", "experts_up", "experts_down"];
+    let in_context = |plan: &Plan, tokens| {
+        let Steps { layers, begins, .. } = plan.steps.in_context(tokens);
+        for begin in begins {
+            assert_eq!(layers[begin].stage.name(), "project");
+            assert!(begin == 0 || layers[begin - 1].stage.name() == "experts_down");
+        }
+        names(layers.iter().map(|step| &step.stage))
+    };
     let qwen = try_plan(&sample(&odd_qwen()), 100).unwrap();
     let expected = [&delta[..], &rest, &attention, &rest].concat().repeat(2);
-    assert_eq!(names(layers(&qwen)), expected);
+    assert_eq!(in_context(&qwen, 1025), expected);
+    let expected = [&delta[..], &rest, joining, &rest].concat().repeat(2);
+    assert_eq!(in_context(&qwen, 1024), expected);
+    // Over a window attention always joins its splits.
     let gemma = try_plan(&sample(&odd_gemma()), 100).unwrap();
-    let expected = [&attention[..], &rest].concat().repeat(4);
-    assert_eq!(names(layers(&gemma)), expected);
+    let expected = [joining, &rest, &attention, &rest].concat().repeat(2);
+    assert_eq!(in_context(&gemma, usize::MAX), expected);
+    let expected = [joining, &rest].concat().repeat(4);
+    assert_eq!(in_context(&gemma, 1), expected);
     for plan in [qwen, gemma] {
         let ends = names(plan.steps.stages()).split_off(plan.steps.layers.len());
         assert_eq!(ends, ["head", "next_token"]);
@@ -218,15 +232,14 @@ fn attention_may_be_cut_into_fewer_parts() {
         };
         let plan = plan(&architecture, &Source::of(&file, &bytes), 100, place).unwrap();
         let of = |stage: &Stage| match stage {
-            Stage::Attention(attention) => Some(attention.splits),
-            Stage::Combine(combine) => Some(combine.splits),
+            Stage::Attention(attention) => Some((attention.splits, attention.short_splits)),
             _ => None,
         };
         layers(&plan).filter_map(of).collect::<Vec<_>>()
     };
-    assert_eq!(parts(None), [1, 1, 4, 4].repeat(2));
-    assert_eq!(parts(Some(3)), [1, 1, 3, 3].repeat(2));
-    assert_eq!(parts(Some(0)), [1; 8]);
+    assert_eq!(parts(None), [(1, 1), (4, 4)].repeat(2));
+    assert_eq!(parts(Some(3)), [(1, 1), (3, 3)].repeat(2));
+    assert_eq!(parts(Some(0)), [(1, 1); 4]);
 }
 
 #[test]
@@ -270,7 +283,7 @@ fn a_router_takes_the_second_vector() {
     // Values of their own are a third product.
     let mut value = sample.tensor("blk.1.attn_k.weight").clone();
     value.name = "blk.1.attn_v.weight".to_owned();
-    let products = |plan: &Plan| match &plan.steps.layers[7].stage {
+    let products = |plan: &Plan| match &plan.steps.layers[plan.steps.begins[1]].stage {
         Stage::Project(project) => project.segments.len(),
         other => panic!("{other:?}"),
     };
@@ -310,14 +323,14 @@ fn experts_projections_may_be_fused_or_apart() {
 fn qwens_gate_lies_behind_each_query() {
     let plan = try_plan(&sample(&odd_qwen()), 9).unwrap();
     let of = |stage: &Stage| match stage {
-        Stage::Attention(attention) => Some((attention.query, attention.query_stride)),
-        Stage::Combine(combine) => Some((combine.gate, combine.gate_stride)),
+        Stage::Attention(attention) => Some(*attention),
         _ => None,
     };
     let both: Vec<_> = layers(&plan).filter_map(of).collect();
-    for pair in both.chunks(2) {
-        assert_eq!(pair[1].0, pair[0].0.offset(64 * 4));
-        assert_eq!((pair[0].1, pair[1].1), (128, 128));
+    assert_eq!(both.len(), 2);
+    for attention in both {
+        assert_eq!(attention.gate, attention.query.offset(64 * 4));
+        assert_eq!((attention.query_stride, attention.gate_stride), (128, 128));
     }
     let shared = layers(&plan).any(|stage| {
         let Stage::Project(project) = stage else {

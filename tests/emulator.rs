@@ -7,6 +7,8 @@ mod exact;
 mod exactness;
 #[path = "emulator/library.rs"]
 mod library;
+#[path = "emulator/logits.rs"]
+mod logits;
 #[path = "emulator/made_up.rs"]
 mod made_up;
 #[path = "emulator/models.rs"]
@@ -22,10 +24,7 @@ use std::time::Instant;
 use library::Built;
 use program::{result_files, stderr, stdout, text};
 use serde_json::Value as Json;
-use sparkbench::gguf::Gguf;
-use sparkbench::model::Architecture;
 use sparkbench::protocol::{Request, VERSION};
-use sparkbench::reference::Decoder;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_spark-engine");
 
@@ -103,203 +102,6 @@ fn a_kernel_that_is_wrong_is_an_error_and_one_line() {
     let (late, early) = (ORDERS[0], ORDERS[1]);
     assert_eq!(run("fault_early", late).0, "0 6\n");
     assert_ne!(run("fault_early", early).0, "0 6\n");
-}
-
-/// Logits behind each of `tokens` as `spark-engine score` writes them.
-fn scores(mut command: Command, model: &Path, tokens: &Path, device: &str) -> Vec<u8> {
-    let out = model.with_extension("npy");
-    command
-        .args(["score", "--device", device])
-        .args(["--model", text(model), "--tokens", text(tokens)])
-        .args(["--out", text(&out)]);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{model:?}: {}", stderr(&output));
-    fs::read(out).unwrap()
-}
-
-/// The numbers of a .npy file.
-fn numbers(file: &[u8]) -> Vec<f64> {
-    let header = 10 + usize::from(u16::from_le_bytes([file[8], file[9]]));
-    let (numbers, rest) = file[header..].as_chunks::<4>();
-    assert!(rest.is_empty());
-    numbers
-        .iter()
-        .map(|x| f32::from_le_bytes(*x).into())
-        .collect()
-}
-
-/// As [`scores`], the first tokens in prompts.
-fn prompt_scores(mut command: Command, model: &Path, tokens: &Path, lengths: &str) -> Vec<u8> {
-    let out = model.with_extension("npy");
-    command
-        .args(["score", "--device", "cuda", "--prompts", lengths])
-        .args(["--model", text(model), "--tokens", text(tokens)])
-        .args(["--out", text(&out)]);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{model:?}: {}", stderr(&output));
-    fs::read(out).unwrap()
-}
-
-/// Largest difference of two files' logits, over the deviation of the second's.
-fn distance(ours: &[u8], theirs: &[u8]) -> f64 {
-    distance_of(&numbers(ours), &numbers(theirs))
-}
-
-fn distance_of(ours: &[f64], theirs: &[f64]) -> f64 {
-    assert_eq!(ours.len(), theirs.len());
-    let count = theirs.len() as f64;
-    let mean = theirs.iter().sum::<f64>() / count;
-    let squares: f64 = theirs.iter().map(|x| (x - mean).powi(2)).sum();
-    let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
-    // A logit that is no number is as far away as can be.
-    let largest = differences.fold(0.0, |a: f64, b| if b <= a { a } else { b });
-    match ours.iter().all(|x| x.is_finite()) {
-        true => largest / (squares / count).sqrt(),
-        false => f64::INFINITY,
-    }
-}
-
-/// Mean Kullback-Leibler divergence of the logits of `ours` from those of the reference, in nats.
-fn divergence_from_reference(ours: &[f64], model: &Path, ids: &[u32]) -> f64 {
-    let file = Gguf::open(model).unwrap();
-    let mut reference = Decoder::new(&file).unwrap();
-    let rows = ours.chunks(ours.len() / ids.len());
-    let each = ids.iter().zip(rows).map(|(id, ours)| {
-        let theirs = reference.step(*id).unwrap();
-        let largest = |row: &[f64]| row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let log_sum = |row: &[f64]| {
-            let most = largest(row);
-            most + row.iter().map(|x| (x - most).exp()).sum::<f64>().ln()
-        };
-        let (of_ours, of_theirs) = (log_sum(ours), log_sum(theirs));
-        let pairs = ours.iter().zip(theirs);
-        pairs
-            .map(|(ours, theirs)| {
-                let (ours, theirs) = (ours - of_ours, theirs - of_theirs);
-                theirs.exp() * (theirs - ours)
-            })
-            .sum::<f64>()
-    });
-    each.sum::<f64>() / ids.len() as f64
-}
-
-/// Scores `model` in both orders and on the processor; gives the logits.
-fn compare(built: &Built, name: &str, model: &Path, tokens: &Path) -> Vec<f64> {
-    let engine = Path::new(ENGINE);
-    let on_gpu = |order: &[(&str, &str)]| {
-        let mut command = with_gpu(built, engine);
-        command.envs(order.iter().copied());
-        timed(name, || scores(command, model, tokens, "cuda"))
-    };
-    let [first, second] = ORDERS.map(on_gpu);
-    assert!(first == second, "{name}: two runs differ");
-    let theirs = timed("on the processor", || {
-        scores(Command::new(engine), model, tokens, "cpu")
-    });
-    let distance = distance(&first, &theirs);
-    println!("{name}: largest difference {distance:.1e} sigma");
-    assert!(distance <= LIMIT_SIGMA, "{name}: {distance}");
-    numbers(&first)
-}
-
-/// Reads the same ids in prompts: rows behind them, and behind what follows token by token, are those of the processor,
-/// and how a text is cut makes no difference to the bits.
-fn compare_prompts(built: &Built, name: &str, model: &Path, tokens: &Path, count: usize) {
-    let engine = Path::new(ENGINE);
-    let theirs = numbers(&scores(Command::new(engine), model, tokens, "cpu"));
-    let vocabulary = theirs.len() / count;
-    let lists = [
-        vec![count],
-        vec![7, count - 7],
-        vec![1; 3],
-        vec![count - 10],
-        vec![3, count - 13],
-    ];
-    let mut last: Vec<Vec<f64>> = Vec::new();
-    for (index, lengths) in lists.iter().enumerate() {
-        let mut command = with_gpu(built, engine);
-        command.envs(ORDERS[index % 2].iter().copied());
-        let words: Vec<String> = lengths.iter().map(usize::to_string).collect();
-        let ours = timed(name, || {
-            numbers(&prompt_scores(command, model, tokens, &words.join(",")))
-        });
-        // Rows stand behind each prompt, then behind every token.
-        let mut ends: Vec<usize> = Vec::new();
-        for length in lengths {
-            ends.push(ends.last().unwrap_or(&0) + length);
-        }
-        ends.extend(ends.last().unwrap() + 1..=count);
-        assert_eq!(ours.len(), ends.len() * vocabulary);
-        let mut largest: f64 = 0.0;
-        for (row, end) in ends.iter().enumerate() {
-            let ours = &ours[row * vocabulary..][..vocabulary];
-            let theirs = &theirs[(end - 1) * vocabulary..][..vocabulary];
-            largest = largest.max(distance_of(ours, theirs));
-        }
-        println!("{name}, prompts of {lengths:?}: largest difference {largest:.1e} sigma");
-        assert!(largest <= LIMIT_SIGMA, "{name}, {lengths:?}: {largest}");
-        last.push(ours[ours.len() - vocabulary..].to_vec());
-    }
-    assert!(last[0] == last[1], "{name}: two prompts are not one");
-    assert!(
-        last[3] == last[4],
-        "{name}: decode behind two prompts differs"
-    );
-}
-
-/// Keys and values are f16 on the GPU and f32 on the processor, which is most of the difference.
-const LIMIT_SIGMA: f64 = 3e-3;
-
-/// Compares on a file of `architecture` made from each of `seeds`.
-fn compare_made(name: &str, architecture: &Architecture, seeds: &[u64]) {
-    let Some(built) = library::built() else {
-        return;
-    };
-    let home = tempfile::tempdir().unwrap();
-    let path = |file: &str| home.path().join(file);
-    let ids = (1..=24u32).map(|n| (n * n * 37 % 200).to_string());
-    fs::write(path("ids"), ids.collect::<Vec<_>>().join(" ")).unwrap();
-    for seed in seeds {
-        fs::write(path("model.gguf"), models::file(architecture, *seed)).unwrap();
-        compare(&built, name, &path("model.gguf"), &path("ids"));
-        compare_prompts(&built, name, &path("model.gguf"), &path("ids"), 24);
-    }
-}
-
-#[test]
-fn odd_sizes_and_every_type_give_the_logits_of_the_processor() {
-    compare_made("odd qwen", &models::odd_qwen(), &[1, 2]);
-    compare_made("odd gemma", &models::odd_gemma(), &[1, 2]);
-}
-
-#[test]
-fn rows_that_every_type_divides_give_the_logits_of_the_processor() {
-    compare_made("even qwen", &models::even_qwen(), &[1]);
-    compare_made("even gemma", &models::even_gemma(), &[1]);
-}
-
-/// Beyond Gemma's window of 16 positions.
-#[test]
-fn files_of_another_program_give_the_logits_of_the_processor() {
-    let Some(built) = library::built() else {
-        return;
-    };
-    let home = tempfile::tempdir().unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oracle");
-    for name in ["qwen35moe_q4_k_m", "gemma4_q4_k_m"] {
-        let model = home.path().join(name).with_extension("gguf");
-        fs::copy(folder.join(name).with_extension("gguf"), &model).unwrap();
-        let ids = fs::read_to_string(folder.join(name).with_extension("ids")).unwrap();
-        let ids: Vec<&str> = ids.split_whitespace().take(40).collect();
-        let tokens = home.path().join("ids");
-        fs::write(&tokens, ids.join(" ")).unwrap();
-        let logits = compare(&built, name, &model, &tokens);
-        let ids: Vec<u32> = ids.iter().map(|id| id.parse().unwrap()).collect();
-        let divergence = divergence_from_reference(&logits, &model, &ids);
-        compare_prompts(&built, name, &model, &tokens, ids.len());
-        println!("{name}: {divergence:.1e} nats from the reference");
-        assert!(divergence <= 1e-4, "{name}: {divergence:e} nats");
-    }
 }
 
 #[test]

@@ -122,6 +122,15 @@ pub fn even_gemma() -> Architecture {
     })
 }
 
+/// The same with room for more tokens than any graph but the last is for.
+pub fn in_long_contexts(mut architecture: Architecture) -> Architecture {
+    match &mut architecture {
+        Architecture::Qwen35Moe(shape) => shape.context = 20_000,
+        Architecture::Gemma4(shape) => shape.context = 20_000,
+    }
+    architecture
+}
+
 /// Types of matrices.
 const TYPES: [TensorType; 9] = [F32, F16, BF16, Q8_0, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K];
 

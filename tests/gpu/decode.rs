@@ -149,7 +149,13 @@ fn each_layer_begins_with_what_it_begins_with_on_the_cpu() {
 #[test]
 #[ignore = "needs a GPU"]
 fn a_greedy_text_of_512_tokens_is_the_same_however_its_tokens_are_queued() {
-    with_each_twin(|name, path| exact::generation(name, path, 512));
+    with_each_twin(|name, path| exact::generation(name, path, 0, 512));
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_greedy_text_is_the_same_where_its_context_grows_into_another_graph() {
+    with_each_twin(|name, path| exact::crossings(name, path, 64));
 }
 
 fn compare(name: &str, found: &mut dyn Engine, expected: &mut dyn Engine) {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use sparkbench::engine::{self, Device, Engine, Options, greedy};
+use sparkbench::kernels::tuning;
 
 /// Largest difference of a number of a residual stream from the CPU engine's, over the root of that stream's mean square.
 /// Keys and values are f16.
@@ -66,9 +67,12 @@ struct Text {
 }
 
 impl Text {
-    /// The prompt, and nothing behind it yet.
-    fn begin(engine: &mut dyn Engine) -> Self {
+    /// The prompt behind `filled` tokens that are made up, and nothing behind it yet.
+    fn begin(engine: &mut dyn Engine, filled: usize) -> Self {
         engine.reset();
+        if filled > 0 {
+            engine.fill(filled).unwrap();
+        }
         engine.prefill(&PROMPT).unwrap();
         Text {
             ids: Vec::new(),
@@ -85,8 +89,8 @@ impl Text {
 
 /// The greedy text behind the prompt, from graphs queued ahead: `part` tokens a call, and what the last of each call was
 /// chosen by.
-fn generated(engine: &mut dyn Engine, tokens: usize, part: usize) -> Text {
-    let mut text = Text::begin(engine);
+fn generated(engine: &mut dyn Engine, filled: usize, tokens: usize, part: usize) -> Text {
+    let mut text = Text::begin(engine, filled);
     while text.ids.len() < tokens {
         let pending = text.ids.last().copied();
         let mut each = |id, _: &[Vec<u32>]| {
@@ -100,8 +104,8 @@ fn generated(engine: &mut dyn Engine, tokens: usize, part: usize) -> Text {
 }
 
 /// The same from launches without a graph; what every token was chosen by.
-fn launched(engine: &mut dyn Engine, tokens: usize) -> Text {
-    let mut text = Text::begin(engine);
+fn launched(engine: &mut dyn Engine, filled: usize, tokens: usize) -> Text {
+    let mut text = Text::begin(engine, filled);
     loop {
         let id = greedy(engine.logits()).expect("numbers");
         text.ids.push(id);
@@ -113,17 +117,17 @@ fn launched(engine: &mut dyn Engine, tokens: usize) -> Text {
     }
 }
 
-/// A greedy text of `tokens` is the same, and its logits have the same bits, in two runs, in calls of one token, and without
-/// a graph; and where attention is not split, it is the same but for ties.
-pub fn generation(name: &str, model: &Path, tokens: usize) {
+/// A greedy text of `tokens` behind `filled` others is the same, and its logits have the same bits, in two runs, in calls of
+/// one token, and without a graph; and where attention is not split, it is the same but for ties.
+pub fn generation(name: &str, model: &Path, filled: usize, tokens: usize) {
     let options = Options {
-        context: Some(PROMPT.len() + tokens),
+        context: Some(filled + PROMPT.len() + tokens),
         ..Options::default()
     };
     let mut engine = engine::open(Device::Cuda, model, options).unwrap();
-    let text = launched(engine.as_mut(), tokens);
+    let text = launched(engine.as_mut(), filled, tokens);
     for part in [tokens, tokens, 1] {
-        let found = generated(engine.as_mut(), tokens, part);
+        let found = generated(engine.as_mut(), filled, tokens, part);
         assert!(found.ids == text.ids, "{name}, by {part}: ids differ");
         let behind = tokens - found.logits.len();
         for (found, expected) in found.logits.iter().zip(&text.logits[behind..]) {
@@ -138,12 +142,26 @@ pub fn generation(name: &str, model: &Path, tokens: usize) {
         ..options
     };
     let mut whole = engine::open(Device::Cuda, model, options).unwrap();
-    near(name, whole.as_mut(), &text);
+    near(name, whole.as_mut(), filled, &text);
+}
+
+/// [`generation`] where a token's context becomes too long for the graph of the one before. Each graph cuts attention in
+/// its own way, and joins it in its own.
+pub fn crossings(name: &str, model: &Path, tokens: usize) {
+    for most in [tuning::JOINED_CONTEXT, tuning::SHORT_CONTEXT] {
+        let filled = most - PROMPT.len() - tokens / 2;
+        generation(
+            &format!("{name}, over {most} tokens"),
+            model,
+            filled,
+            tokens,
+        );
+    }
 }
 
 /// An engine that reads `text`, and sums in another order, would choose its tokens where there is no tie.
-fn near(name: &str, engine: &mut dyn Engine, text: &Text) {
-    Text::begin(engine);
+fn near(name: &str, engine: &mut dyn Engine, filled: usize, text: &Text) {
+    Text::begin(engine, filled);
     let (mut largest, mut ties, mut other_experts) = (0.0f64, 0, 0);
     for ((id, expected), experts) in text.ids.iter().zip(&text.logits).zip(&text.experts) {
         // Of experts that the router finds equally good, each may take another.
